@@ -1,0 +1,39 @@
+# Everything a developer types. The only prerequisites are Python >= 3.11 with venv, make and the package registries.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint format bench clean
+
+demo: $(READY)  ## the main job, offline: certificate, sign-in, Key Vault secret
+	$(BIN)/azcert demo
+
+test: $(READY) $(VENV)/.system  ## all tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+
+lint: $(READY)  ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)  ## speed, as ratios to named peers measured in the same run
+	$(BIN)/python -m bench
+
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("azcert needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	touch $@
+
+$(VENV)/.system: scripts/install-devices $(READY)
+	scripts/install-devices
+	touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,47 @@
+"""azcert: certificate credentials for Azure, as easy as a client secret and safer than both.
+
+The public names live here; each is imported when it is first used, because start-up time is felt by every
+short-lived process. `azcert.aio` has the asynchronous ones.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from azcert.certificate.model import Certificate
+    from azcert.certificate.signer import Algorithm, Signer, SigningCertificate
+    from azcert.credential.sync import CertificateCredential
+
+__all__ = [
+    "Algorithm",
+    "Certificate",
+    "CertificateCredential",
+    "Signer",
+    "SigningCertificate",
+]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Algorithm": "azcert.certificate.signer",
+    "Certificate": "azcert.certificate.model",
+    "CertificateCredential": "azcert.credential.sync",
+    "Signer": "azcert.certificate.signer",
+    "SigningCertificate": "azcert.certificate.signer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'azcert' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,5 @@
+"""``python -m azcert``."""
+
+from azcert.cli.main import main
+
+main()

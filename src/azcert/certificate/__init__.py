@@ -1,0 +1,1 @@
+"""What a certificate is: values, formats, chains, issuing."""

@@ -1,0 +1,93 @@
+"""The command group: which command lives where, and how errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+__all__ = ["main"]
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    # name -> (module.attribute, one line of help); modules are imported only when their command runs
+    "version": ("azcert.cli.version:version", "Print the version."),
+}
+"""Every command, in the order of ``azcert --help``."""
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command only when it is run: start-up time is felt on every call."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(
+    cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+def cli() -> None:
+    """Certificate credentials for Azure, as easy as a client secret and safer than both.
+
+    Exit codes: 0 done, 1 failed (the reason is on stderr), 2 wrong usage.
+    """
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line; the only place that ends the process."""
+    try:
+        code = cli.main(arguments, prog_name="azcert", standalone_mode=False)
+    except click.exceptions.Abort:
+        _fail("interrupted", INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output has gone (`azcert ... | head`): nothing more to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except Exception as error:
+        message = _explain(error)
+        if message is None:
+            raise
+        _fail(message, FAILED)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(error: Exception) -> str | None:
+    """Return the message for an expected failure, None for a bug, which keeps its traceback."""
+    from azure.core.exceptions import AzureError
+
+    from azcert.errors import AzcertError
+
+    if isinstance(error, AzcertError | AzureError | OSError):
+        return str(error)
+    return None
+
+
+def _fail(message: Any, code: int) -> NoReturn:
+    click.echo(f"azcert: {message}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""azure-core TokenCredential, sync and async."""

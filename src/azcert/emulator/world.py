@@ -1,0 +1,63 @@
+"""All that the emulated services share: what is known, what time it is, how slow the service is."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from azcert.emulator.state import Documents
+
+__all__ = ["Clock", "Delays", "World"]
+
+
+class Clock:
+    """The emulator's time: the machine's, shifted."""
+
+    def __init__(self) -> None:
+        self.offset = 0.0
+
+    def now(self) -> float:
+        """Return the time in seconds since the epoch."""
+        return time.time() + self.offset
+
+    def set(self, moment: float) -> None:
+        """Make it *moment* (seconds since the epoch) now; time goes on from there."""
+        self.offset = moment - time.time()
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock by *seconds*, backwards where negative."""
+        self.offset += seconds
+
+
+@dataclass
+class Delays:
+    """How long the real service takes, in seconds; all zero unless asked for."""
+
+    propagation: float = 0.0
+    """A certificate or role added is known to the front ends after this long."""
+    deletion: float = 0.0
+    """A deleted object appears among the deleted ones after this long."""
+    recovery: float = 0.0
+    """A recovered or restored object is live after this long."""
+    latency: float = 0.0
+    """Every answer takes this long."""
+
+
+@dataclass
+class World:
+    """The state behind every emulated host.
+
+    Documents by kind (keys are lower case where the service ignores case):
+
+    ``tenant``  tenant id -> ``{id, domains: [..]}``
+    ``app``     client id -> Graph's application object (``id``, ``appId``, ``displayName``,
+                ``keyCredentials`` with ``key`` always kept, ``passwordCredentials``) plus the emulator's own
+                ``tenant``, ``servicePrincipalId``, ``trustedCertificateSubjects``
+    ``vault``   vault name -> ``{name, tenant, suffix, retentionDays}``
+    ``role``    ``vault/servicePrincipalId`` -> list of role names
+    Each service adds kinds of its own, named in its module.
+    """
+
+    documents: Documents = field(default_factory=Documents)
+    clock: Clock = field(default_factory=Clock)
+    delays: Delays = field(default_factory=Delays)

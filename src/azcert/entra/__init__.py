@@ -1,0 +1,1 @@
+"""The Entra ID token protocol, without I/O."""

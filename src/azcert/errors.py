@@ -1,0 +1,143 @@
+"""Every exception azcert raises, and the question each one answers for a caller.
+
+::
+
+    AzcertError
+    |-- CertificateError      (ValueError)    these bytes are not a usable certificate or key
+    |-- SourceError           (ValueError)    this name of a certificate is not well formed
+    |-- SelectionError        (LookupError)   nothing, or too much, was found under that name
+    |-- AccessError           (PermissionError) this user may not read or use it
+    |-- SigningError                          the place that holds the key did not sign
+    |-- ConfigurationError    (ValueError)    a setting or argument is wrong
+    `-- AuthenticationError   (azure.core ClientAuthenticationError)  Entra ID refused
+
+*Could not try* is azure-identity's own ``CredentialUnavailableError``, so that chains go on; `unavailable`
+makes one. Errors carry data (``code``, ``details``), not only text; nothing secret is ever among it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from azure.core.exceptions import ClientAuthenticationError
+
+if TYPE_CHECKING:
+    from azure.identity import CredentialUnavailableError
+
+__all__ = [
+    "AccessError",
+    "AuthenticationError",
+    "AzcertError",
+    "CertificateError",
+    "ConfigurationError",
+    "SelectionError",
+    "SigningError",
+    "SourceError",
+    "unavailable",
+]
+
+
+class AzcertError(Exception):
+    """Something a caller can understand and mend.
+
+    :param message: what was attempted on which thing, what was found and what was expected.
+    :param code: stable kebab-case name of the fault, for programs (``"wrong-password"``).
+    :param remedy: one sentence: what to do next, a command where there is one.
+    :param details: facts as plain JSON values, for ``--json`` and logs; never secrets.
+    """
+
+    def __init__(self, message: str, *, code: str, remedy: str | None = None, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.remedy = remedy
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}" if self.remedy else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keyword-only arguments do not survive the default pickling (multiprocessing, pytest-xdist).
+        return (_rebuild, (type(self), self.message, self.code, self.remedy, self.details))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the error as plain JSON values."""
+        return {"code": self.code, "message": self.message, "remedy": self.remedy, **self.details}
+
+
+class CertificateError(AzcertError, ValueError):
+    """These bytes are not a usable certificate or private key."""
+
+
+class SourceError(AzcertError, ValueError):
+    """The name of a certificate is not well formed; ``details["position"]`` is the offset of the fault."""
+
+
+class SelectionError(AzcertError, LookupError):
+    """Nothing (``not-found``), too much (``ambiguous``) or no key (``no-private-key``) under that name."""
+
+
+class AccessError(AzcertError, PermissionError):
+    """This user may not read or use the certificate's key."""
+
+    # OSError has a __str__ of its own that would hide the remedy.
+    __str__ = AzcertError.__str__
+
+
+class SigningError(AzcertError):
+    """The place that holds the key did not sign."""
+
+
+class ConfigurationError(AzcertError, ValueError):
+    """A setting, environment variable or argument is wrong."""
+
+
+class AuthenticationError(AzcertError, ClientAuthenticationError):
+    """Entra ID refused the request.
+
+    ``aadsts`` is the numeric AADSTS code or None; ``trace_id`` and ``correlation_id`` are what Microsoft's
+    support asks for. ``response`` is azure-core's response object where there is one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "authentication-failed",
+        remedy: str | None = None,
+        response: Any = None,
+        **details: Any,
+    ) -> None:
+        ClientAuthenticationError.__init__(self, message=message, response=response)
+        AzcertError.__init__(self, message, code=code, remedy=remedy, **details)
+
+    __str__ = AzcertError.__str__
+
+    @property
+    def aadsts(self) -> int | None:
+        """Numeric AADSTS code, e.g. 700027."""
+        return self.details.get("aadsts")
+
+    @property
+    def trace_id(self) -> str | None:
+        """Entra's trace id."""
+        return self.details.get("trace_id")
+
+    @property
+    def correlation_id(self) -> str | None:
+        """Correlation id: the request's ``client-request-id``."""
+        return self.details.get("correlation_id")
+
+
+def unavailable(message: str, *, remedy: str | None = None) -> CredentialUnavailableError:
+    """Return azure-identity's ``CredentialUnavailableError``: the credential could not even be tried."""
+    # Late: azure-identity takes longer to import than everything else a first token needs.
+    from azure.identity import CredentialUnavailableError as Unavailable  # noqa: PLC0415
+
+    return Unavailable(message=f"{message} {remedy}" if remedy else message)
+
+
+def _rebuild(
+    kind: type[AzcertError], message: str, code: str, remedy: str | None, details: dict[str, Any]
+) -> AzcertError:
+    return kind(message, code=code, remedy=remedy, **details)

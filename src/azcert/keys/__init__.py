@@ -1,0 +1,1 @@
+"""One file per place a private key can live; each implements Signer."""

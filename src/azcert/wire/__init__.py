@@ -1,0 +1,1 @@
+"""The only client-side HTTP: flows run through azure-core pipelines."""
