@@ -1,0 +1,1 @@
+"""Where tokens may be kept; each cache is one small object behind one interface."""
