@@ -12,23 +12,49 @@ if TYPE_CHECKING:
     from azcert.certificate.model import Certificate
     from azcert.certificate.signer import Algorithm, Signer, SigningCertificate
     from azcert.credential.sync import CertificateCredential
+    from azcert.errors import (
+        AccessError,
+        AuthenticationError,
+        AzcertError,
+        CertificateError,
+        ConfigurationError,
+        SelectionError,
+        SigningError,
+        SourceError,
+    )
 
 __all__ = [
+    "AccessError",
     "Algorithm",
+    "AuthenticationError",
+    "AzcertError",
     "Certificate",
     "CertificateCredential",
+    "CertificateError",
+    "ConfigurationError",
+    "SelectionError",
     "Signer",
     "SigningCertificate",
+    "SigningError",
+    "SourceError",
 ]
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AccessError": "azcert.errors",
     "Algorithm": "azcert.certificate.signer",
+    "AuthenticationError": "azcert.errors",
+    "AzcertError": "azcert.errors",
     "Certificate": "azcert.certificate.model",
     "CertificateCredential": "azcert.credential.sync",
+    "CertificateError": "azcert.errors",
+    "ConfigurationError": "azcert.errors",
+    "SelectionError": "azcert.errors",
     "Signer": "azcert.certificate.signer",
     "SigningCertificate": "azcert.certificate.signer",
+    "SigningError": "azcert.errors",
+    "SourceError": "azcert.errors",
 }
 
 
