@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from azcert.emulator.state import Documents
 
@@ -54,10 +56,19 @@ class World:
                 ``keyCredentials`` with ``key`` always kept, ``passwordCredentials``) plus the emulator's own
                 ``tenant``, ``servicePrincipalId``, ``trustedCertificateSubjects``
     ``vault``   vault name -> ``{name, tenant, suffix, retentionDays}``
-    ``role``    ``vault/servicePrincipalId`` -> list of role names
-    Each service adds kinds of its own, named in its module.
+    ``role``    ``vault/servicePrincipalId`` -> list of role names, or ``{name, addedAt}`` where it matters when
+    Each service adds kinds of its own, named in its module. A key or role with ``addedAt`` (seconds since the
+    epoch, the emulator's own field) is known only once ``delays.propagation`` has passed since.
     """
 
     documents: Documents = field(default_factory=Documents)
     clock: Clock = field(default_factory=Clock)
     delays: Delays = field(default_factory=Delays)
+    record: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
+    """What clients sent and how it ended, newest last; assertions decoded, never a signature or a secret."""
+    token_lifetime: int = 3599
+    """``expires_in`` of an access token, in seconds."""
+    tokens_revoked_before: float = 0.0
+    """Vaults answer a token issued before this moment with a CAE claims challenge."""
+    empty_pages: int = 0
+    """So many empty pages follow the last item of a vault's list, as the real service may send."""
