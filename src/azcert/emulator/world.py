@@ -56,7 +56,7 @@ class World:
                 ``keyCredentials`` with ``key`` always kept, ``passwordCredentials``) plus the emulator's own
                 ``tenant``, ``servicePrincipalId``, ``trustedCertificateSubjects``
     ``vault``   vault name -> ``{name, tenant, suffix, retentionDays}``
-    ``role``    ``vault/servicePrincipalId`` -> list of role names, or ``{name, addedAt}`` where it matters when
+    ``role``    ``vault/servicePrincipalId`` -> list of role names, or ``{name, addedAt}`` where time matters
     Each service adds kinds of its own, named in its module. A key or role with ``addedAt`` (seconds since the
     epoch, the emulator's own field) is known only once ``delays.propagation`` has passed since.
     """
