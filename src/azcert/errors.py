@@ -9,6 +9,7 @@
     |-- AccessError           (PermissionError) this user may not read or use it
     |-- SigningError                          the place that holds the key did not sign
     |-- ConfigurationError    (ValueError)    a setting or argument is wrong
+    |-- RegistrationError                     Microsoft Graph or ARM refused a change of the registration
     `-- AuthenticationError   (azure.core ClientAuthenticationError)  Entra ID refused
 
 *Could not try* is azure-identity's own ``CredentialUnavailableError``, so that chains go on; `unavailable`
@@ -30,6 +31,7 @@ __all__ = [
     "AzcertError",
     "CertificateError",
     "ConfigurationError",
+    "RegistrationError",
     "SelectionError",
     "SigningError",
     "SourceError",
@@ -90,6 +92,10 @@ class SigningError(AzcertError):
 
 class ConfigurationError(AzcertError, ValueError):
     """A setting, environment variable or argument is wrong."""
+
+
+class RegistrationError(AzcertError):
+    """Microsoft Graph or Azure Resource Manager refused; ``details`` has the status and their code."""
 
 
 class AuthenticationError(AzcertError, ClientAuthenticationError):

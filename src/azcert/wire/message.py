@@ -7,12 +7,20 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-__all__ = ["Flow", "Request", "Response"]
+__all__ = ["Flow", "Pause", "Request", "Response", "answer_to"]
 
 T = TypeVar("T")
 
-Flow = Generator["Request", "Response", T]
-"""A conversation: yields requests, is sent their responses, returns its result or raises an azcert error."""
+Flow = Generator["Request | Pause", "Response | None", T]
+"""A conversation: yields requests and is sent their responses, yields pauses and is sent None; returns its
+result or raises an azcert error. Ask with ``reply = yield from answer_to(request)``."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Nothing is to be done for so long: the shell waits in its own way."""
+
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -42,3 +50,10 @@ class Response:
         except ValueError:
             return {}
         return value if isinstance(value, dict) else {}
+
+
+def answer_to(request: Request) -> Flow[Response]:
+    """Yield *request* and return the response it is sent."""
+    reply = yield request
+    assert reply is not None, "a shell answers every request"  # noqa: S101 - a shell's bug, not a user's
+    return reply

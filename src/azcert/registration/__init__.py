@@ -1,0 +1,1 @@
+"""App registrations through Microsoft Graph."""
