@@ -85,7 +85,7 @@ class Applications:
         return application, str(principal["id"])
 
     def add_certificate(self, object_id: str, certificate: Certificate) -> Flow[KeyCredential]:
-        """Put *certificate* on the application beside all it has; one that is there already stays as it is."""
+        """Put *certificate* on the application beside all it has; one already there stays as it is."""
         new = KeyCredential.of(certificate)
 
         def change(application: Application) -> list[Any] | None:
