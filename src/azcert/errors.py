@@ -10,6 +10,7 @@
     |-- SigningError                          the place that holds the key did not sign
     |-- ConfigurationError    (ValueError)    a setting or argument is wrong
     |-- RegistrationError                     Microsoft Graph or ARM refused a change of the registration
+    |-- TransportError        (azure.core AzureError)  no answer, or no whole one, came over the network
     `-- AuthenticationError   (azure.core ClientAuthenticationError)  Entra ID refused
 
 *Could not try* is azure-identity's own ``CredentialUnavailableError``, so that chains go on; `unavailable`
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 if TYPE_CHECKING:
     from azure.identity import CredentialUnavailableError
@@ -35,6 +36,7 @@ __all__ = [
     "SelectionError",
     "SigningError",
     "SourceError",
+    "TransportError",
     "unavailable",
 ]
 
@@ -96,6 +98,16 @@ class ConfigurationError(AzcertError, ValueError):
 
 class RegistrationError(AzcertError):
     """Microsoft Graph or Azure Resource Manager refused; ``details`` has the status and their code."""
+
+
+class TransportError(AzcertError, AzureError):
+    """No answer, or no whole one, came over the network; ``details["retryable"]`` tells if waiting may help."""
+
+    def __init__(self, message: str, *, code: str, remedy: str | None = None, **details: Any) -> None:
+        AzureError.__init__(self, message)
+        AzcertError.__init__(self, message, code=code, remedy=remedy, **details)
+
+    __str__ = AzcertError.__str__
 
 
 class AuthenticationError(AzcertError, ClientAuthenticationError):

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-__all__ = ["Flow", "Pause", "Request", "Response", "answer_to"]
+__all__ = ["Flow", "LongFlow", "Pause", "Request", "Response", "Work", "answer_to"]
 
 T = TypeVar("T")
 
 Flow = Generator["Request | Pause", "Response | None", T]
 """A conversation: yields requests and is sent their responses, yields pauses and is sent None; returns its
 result or raises an azcert error. Ask with ``reply = yield from answer_to(request)``."""
+
+LongFlow = Generator["Request | Pause | Work", Any, T]
+"""A flow that also has work done elsewhere, and is sent its result."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Something to call: where *blocking*, an async shell calls it in a worker thread."""
+
+    function: Callable[[], Any]
+    blocking: bool
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,8 @@ class Request:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
+    timeout: float | None = None
+    """Seconds to connect, and seconds to wait for each part of the answer; None for the transport's own."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,101 @@
+"""Runs flows through an azure-core pipeline."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from azure.core.exceptions import AzureError
+
+from azcert.wire.message import Pause, Request
+from azcert.wire.pipeline import failure, policies, read_response, request_options, transport_options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from azure.core.pipeline import Pipeline
+
+    from azcert.wire.message import LongFlow, Response, Work
+
+__all__ = ["Channel"]
+
+T = TypeVar("T")
+
+
+class Channel:
+    """A way to the network, opened by its first request. Safe for threads.
+
+    :param options: azure-core's pipeline keywords, as `azcert.wire.pipeline.KEYWORDS` lists them.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = options
+        self._pipeline: Pipeline[Any, Any] | None = None
+
+    def send(self, request: Request) -> Response:
+        """Send one request, once.
+
+        :raises azcert.errors.TransportError: no answer came.
+        """
+        from azure.core.rest import HttpRequest  # noqa: PLC0415  (only needed once a request is made)
+
+        outgoing = HttpRequest(
+            request.method, request.url, headers=dict(request.headers), content=request.body
+        )
+        pipeline = self._open()
+        try:
+            answer = pipeline.run(outgoing, stream=False, **request_options(self._options, request))
+        except AzureError as error:
+            raise failure(request, error) from error
+        return read_response(answer.http_response)
+
+    def run(self, flow: LongFlow[T]) -> T:
+        """Run a flow to its end and return its result; what goes wrong on the way is thrown into the flow.
+
+        :raises azcert.errors.AzcertError: what the flow raised or did not catch.
+        """
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    answer = self._do(step)
+                except BaseException as error:  # noqa: BLE001  (thrown into the flow, which lets it pass or not)
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(answer)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def close(self) -> None:
+        """Close the connections; the next request would open new ones."""
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            pipeline.__exit__()
+
+    def forget(self) -> None:
+        """Let go of the connections without closing them: after a fork they are the parent's."""
+        self._pipeline = None
+
+    def _do(self, step: Request | Pause | Work) -> Any:
+        if isinstance(step, Request):
+            return self.send(step)
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return None
+        return step.function()
+
+    def _open(self) -> Pipeline[Any, Any]:
+        # Two threads may both build one at the very start: the loser's is dropped before it is opened.
+        pipeline = self._pipeline
+        if pipeline is None:
+            from azure.core.pipeline import Pipeline  # noqa: PLC0415  (only needed once a request is made)
+
+            transport = self._options.get("transport")
+            if transport is None:
+                from azure.core.pipeline.transport import RequestsTransport  # noqa: PLC0415
+
+                transport = RequestsTransport(**transport_options(self._options))
+            pipeline = Pipeline(transport, policies=policies(self._options))
+            self._pipeline = pipeline
+        return pipeline
