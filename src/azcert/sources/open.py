@@ -1,0 +1,86 @@
+"""From a source's name to the source: one table, nothing tried in turn, each opener imported when used."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from azcert.errors import ConfigurationError
+from azcert.sources.uri import (
+    DotnetUri,
+    EnvUri,
+    FdUri,
+    FileUri,
+    KeyVaultUri,
+    Pkcs11Uri,
+    SourceUri,
+    StoreUri,
+    TpmUri,
+    parse_source,
+)
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+    from azcert._redact import Secret
+    from azcert.sources.source import Source
+
+__all__ = ["open_source"]
+
+# Kind of source -> module with open(uri, *, password, credential) -> Source.
+_OPENERS: dict[type, str] = {
+    FileUri: "azcert.sources.file",
+    EnvUri: "azcert.sources.data",
+    FdUri: "azcert.sources.data",
+    StoreUri: "azcert.sources.store",
+    DotnetUri: "azcert.sources.store",
+    Pkcs11Uri: "azcert.sources.pkcs11",
+    TpmUri: "azcert.sources.tpm",
+    KeyVaultUri: "azcert.sources.keyvault",
+}
+
+# Kind of source -> the library it needs, and the extra of azcert that brings it.
+_EXTRAS: dict[type, tuple[str, str]] = {
+    Pkcs11Uri: ("pkcs11", "pkcs11"),
+    TpmUri: ("tpm2_pytss", "tpm"),
+}
+
+
+def open_source(
+    source: str | os.PathLike[str] | SourceUri | Source,
+    *,
+    password: Secret | None = None,
+    credential: TokenCredential | None = None,
+) -> Source:
+    """Return the source of that name; a source is returned as it is.
+
+    :param source: a path, a URI (`azcert.sources.uri`), a parsed one, or a ready source.
+    :param password: opens the key; without it, the ``password-*`` parameter of the URI says where it is.
+    :param credential: signs in to Key Vault for ``keyvault:`` sources; without it, azure-identity's default.
+    :raises azcert.errors.SourceError: the name is not well formed.
+    :raises azcert.errors.ConfigurationError: the password cannot be read, or a library is not installed.
+    """
+    if isinstance(source, str | os.PathLike):
+        source = parse_source(source)
+    if not isinstance(source, SourceUri):
+        return source
+    _require_library(source)
+    origin = getattr(source, "pin", None) or getattr(source, "password", None)
+    if password is None and origin is not None:
+        password = origin.read()
+    opener: Any = import_module(_OPENERS[type(source)])
+    opened: Source = opener.open(source, password=password, credential=credential)
+    return opened
+
+
+def _require_library(uri: SourceUri) -> None:
+    module, extra = _EXTRAS.get(type(uri), (None, None))
+    if module is not None and find_spec(module) is None:
+        raise ConfigurationError(
+            f"{uri} needs the Python package '{module}', which is not installed.",
+            code="extra-missing",
+            remedy=f'Install it: pip install "azcert[{extra}]".',
+            extra=extra,
+        )

@@ -1,0 +1,1 @@
+"""Collections of certificates that can be searched: azcert's own, .NET's and Windows'."""
