@@ -1,0 +1,1 @@
+"""Entra ID: discovery and the token endpoint, read from the specification for itself."""
