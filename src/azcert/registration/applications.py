@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from azcert.errors import RegistrationError
 from azcert.registration.model import Application, KeyCredential
@@ -27,6 +28,7 @@ __all__ = ["Applications"]
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SELECT = "id,appId,displayName,keyCredentials,passwordCredentials"
+_PAGE = 100
 _TRIES = 5
 SETTLE = 2.0
 """Seconds after which a writer who had read an older list has certainly written it."""
@@ -71,6 +73,16 @@ class Applications:
         """Read one application with the bytes of its certificates, which only a ``$select`` brings."""
         body = yield from self._graph.call("GET", f"/applications/{object_id}", select=_SELECT)
         return Application.read(body)
+
+    def first_page(self, condition: str | None = None) -> str:
+        """Return the address of the first page of all applications, or of those *condition* (OData) picks."""
+        query = {"$select": _SELECT, "$top": str(_PAGE)} | ({"$filter": condition} if condition else {})
+        return f"{self._graph.base}/applications?{urlencode(query)}"
+
+    def page(self, url: str) -> Flow[tuple[list[Application], str | None]]:
+        """Read one page: its applications, and the address of the next page or None."""
+        body = yield from self._graph.call("GET", url)
+        return [Application.read(each) for each in body.get("value", [])], body.get("@odata.nextLink")
 
     def create(
         self, display_name: str, certificate: Certificate | None = None

@@ -12,7 +12,9 @@ from azcert.wire.message import Request, answer_to
 if TYPE_CHECKING:
     from azcert.wire.message import Flow, Response
 
-__all__ = ["Graph", "graph_host"]
+__all__ = ["DEFAULT_AUTHORITY", "Graph", "graph_host"]
+
+DEFAULT_AUTHORITY = "login.microsoftonline.com"
 
 # Microsoft Graph's national deployments: https://learn.microsoft.com/graph/deployments
 _HOSTS = {
@@ -68,11 +70,6 @@ class Graph:
         if reply.status >= _FIRST_REFUSAL:
             raise _refused(method, url, reply)
         return reply.json()
-
-    def page(self, url: str) -> Flow[tuple[list[dict[str, Any]], str | None]]:
-        """Read one page of a collection: its items and the address of the next one."""
-        body = yield from self.call("GET", url)
-        return list(body.get("value", [])), body.get("@odata.nextLink")
 
 
 def _refused(method: str, url: str, reply: Response) -> RegistrationError:
