@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from azcert.registration.applications import Applications
-from azcert.registration.graph import DEFAULT_AUTHORITY, Graph, graph_host
+from azcert.registration.graph import Graph, graph_host
 from azcert.wire.async_ import AsyncChannel
 
 if TYPE_CHECKING:

@@ -115,7 +115,7 @@ class Roles:
             code="arm-refused",
             remedy=(
                 "The signed-in identity needs Microsoft.Authorization/roleAssignments/write on the vault: "
-                "the role Key Vault Data Access Administrator, Role Based Access Control Administrator or Owner."
+                "Key Vault Data Access Administrator, Role Based Access Control Administrator or Owner."
                 if code == "AuthorizationFailed"
                 else None
             ),
