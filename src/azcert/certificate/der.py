@@ -1,0 +1,241 @@
+"""Just enough ASN.1 to tell what a DER file is before anything tries to parse it.
+
+Parsing itself is left to ``cryptography``. What is here answers three questions it does not: which kind of
+thing this is (RFC 5280, 5208, 5958, 7292, 8017, 2315), whether its end is missing, and whether opening it with
+a password would take hours because its maker chose an absurd work factor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Element", "Kind", "Malformed", "Truncated", "children", "classify", "costly", "guess", "read"]
+
+SEQUENCE = 0x30
+INTEGER = 0x02
+BIT_STRING = 0x03
+OCTET_STRING = 0x04
+OID = 0x06
+CONTEXT_0 = 0xA0
+TIMES = (0x17, 0x18)
+_CONSTRUCTED = 0x20
+# Real PKCS#12 files nest ten deep; the bound also keeps hostile nesting from costing more than a second.
+_MAX_DEPTH = 20
+
+_PKCS7 = bytes.fromhex("2a864886f70d0107")  # 1.2.840.113549.1.7
+_TSS2 = bytes.fromhex("6781050a01")  # 2.23.133.10.1
+_SCRYPT = bytes.fromhex("2b06010401da47040b")  # 1.3.6.1.4.1.11591.4.11
+
+# OpenSSL writes 2048 rounds, Windows 2000, OWASP asks for 600,000: ten million is some seconds.
+_MAX_ROUNDS = 10_000_000
+# RFC 7914: scrypt takes 128 * N * r bytes; OpenSSL writes 16 MiB.
+_MAX_SCRYPT_BYTES = 1 << 28
+
+
+class Malformed(ValueError):  # noqa: N818 - a verdict on bytes, mapped to a CertificateError at the border
+    """These bytes are not ASN.1."""
+
+
+class Truncated(Malformed):
+    """The bytes end before the element does; *needed* is how many there should be, 0 where unknown."""
+
+    def __init__(self, needed: int) -> None:
+        super().__init__("the data ends early")
+        self.needed = needed
+
+
+class Kind(StrEnum):
+    """What an outermost element is."""
+
+    CERTIFICATE = "certificate"
+    PKCS12 = "PKCS#12"
+    PKCS8 = "PKCS#8 private key"
+    ENCRYPTED_PKCS8 = "encrypted PKCS#8 private key"
+    PKCS1 = "PKCS#1 private key"
+    EC_KEY = "EC private key"
+    DSA_KEY = "DSA private key"
+    TSS2_KEY = "TPM key file"
+    PKCS7 = "PKCS#7"
+    REQUEST = "certificate signing request"
+    CRL = "certificate revocation list"
+    PUBLIC_KEY = "public key"
+
+
+@dataclass(frozen=True)
+class Element:
+    """One ASN.1 element: its *tag* and where its header, content and whole end in the data."""
+
+    tag: int
+    start: int
+    content: int
+    content_end: int
+    end: int
+
+    @property
+    def constructed(self) -> bool:
+        """True where the content is elements."""
+        return bool(self.tag & _CONSTRUCTED)
+
+
+def read(data: bytes, at: int = 0, depth: int = 0) -> Element:
+    """Return the element at offset *at*; the indefinite lengths of BER are followed to their end.
+
+    :raises Truncated: the data ends inside the element.
+    :raises Malformed: this is no element.
+    """
+    if depth > _MAX_DEPTH:
+        raise Malformed("nested too deeply")
+    if at + 2 > len(data):
+        raise Truncated(0)
+    tag, length = data[at], data[at + 1]
+    if tag & 0x1F == 0x1F:
+        raise Malformed("multi-byte tags occur in none of the formats read here")
+    content = at + 2
+    if length == 0x80:
+        return _read_indefinite(data, tag, at, depth)
+    if length > 0x80:
+        count = length & 0x7F
+        if count > 4:
+            raise Malformed("a length of more than four bytes")
+        if content + count > len(data):
+            raise Truncated(0)
+        length = int.from_bytes(data[content : content + count], "big")
+        content += count
+    end = content + length
+    if end > len(data):
+        raise Truncated(end)
+    return Element(tag, at, content, end, end)
+
+
+def _read_indefinite(data: bytes, tag: int, at: int, depth: int) -> Element:
+    if not tag & _CONSTRUCTED:
+        raise Malformed("an indefinite length on a primitive element")
+    position = at + 2
+    while data[position : position + 2] != b"\0\0":
+        position = read(data, position, depth + 1).end
+    return Element(tag, at, at + 2, position, position + 2)
+
+
+def children(data: bytes, element: Element) -> Iterator[Element]:
+    """Yield the elements directly inside *element*."""
+    position = element.content
+    while position < element.content_end:
+        child = read(data, position)
+        if child.end > element.content_end:
+            raise Malformed("an element is longer than the one around it")
+        yield child
+        position = child.end
+
+
+def classify(data: bytes) -> Kind | None:
+    """Tell what the first element of *data* is; None where it is none of the kinds azcert knows.
+
+    :raises Truncated: the data ends inside the element.
+    """
+    outer = read(data)
+    try:
+        if outer.tag != SEQUENCE:
+            return None
+        return _classify_sequence(data, list(children(data, outer)))
+    except Malformed:
+        return None
+
+
+def _classify_sequence(data: bytes, parts: list[Element]) -> Kind | None:
+    tags = [part.tag for part in parts]
+    if tags[:1] == [OID]:
+        name = data[parts[0].content : parts[0].content_end]
+        return Kind.PKCS7 if name.startswith(_PKCS7) else Kind.TSS2_KEY if name.startswith(_TSS2) else None
+    if tags[:1] == [INTEGER]:
+        return _classify_numbered(data, parts, tags)
+    if tags[:1] == [SEQUENCE]:
+        inner = list(children(data, parts[0]))
+        inner_tags = [part.tag for part in inner]
+        if inner_tags[:1] == [OID]:
+            return {OCTET_STRING: Kind.ENCRYPTED_PKCS8, BIT_STRING: Kind.PUBLIC_KEY}.get(
+                tags[1] if len(tags) > 1 else 0
+            )
+        if inner_tags[:1] == [CONTEXT_0]:
+            return Kind.CERTIFICATE
+        if inner_tags[:1] == [SEQUENCE]:
+            return Kind.CRL
+        if inner_tags[:2] == [INTEGER, SEQUENCE]:
+            # Certificate v1: serial, algorithm, issuer, validity; CRL v2: version, algorithm, issuer, time;
+            # request: version, name, public key.
+            algorithm = next(children(data, inner[1]), None)
+            if algorithm is None or algorithm.tag != OID:
+                return Kind.REQUEST
+            return Kind.CRL if len(inner) > 3 and inner_tags[3] in TIMES else Kind.CERTIFICATE
+    return None
+
+
+def _classify_numbered(data: bytes, parts: list[Element], tags: list[int]) -> Kind | None:
+    version = number(data, parts[0])
+    second = tags[1] if len(tags) > 1 else 0
+    if second == SEQUENCE:
+        return Kind.PKCS12 if version == 3 else Kind.PKCS8 if version in {0, 1} else None
+    if second == OCTET_STRING and version == 1:
+        return Kind.EC_KEY
+    if second == INTEGER and version in {0, 1}:
+        return Kind.PKCS1 if len(parts) >= 9 else Kind.DSA_KEY if len(parts) == 6 else None
+    return None
+
+
+def number(data: bytes, element: Element) -> int:
+    """Return the value of an INTEGER."""
+    return int.from_bytes(data[element.content : element.content_end], "big", signed=True)
+
+
+def costly(data: bytes) -> str | None:
+    """Describe the work factor if opening *data* with a password would take unreasonably long, else None.
+
+    Looks for what PBES1, PBES2 and the PKCS#12 MAC have in common: a salt followed by a number of rounds.
+    """
+    for sequence in _sequences(data, 0, len(data), 0):
+        parts = list(children(data, sequence))
+        for position, (salt, rounds) in enumerate(zip(parts, parts[1:], strict=False)):
+            if salt.tag != OCTET_STRING or rounds.tag != INTEGER:
+                continue
+            count = number(data, rounds)
+            block = parts[position + 2] if len(parts) > position + 3 and _is_scrypt(data, sequence) else None
+            if block is not None:
+                if 128 * count * number(data, block) > _MAX_SCRYPT_BYTES:
+                    return f"scrypt with {128 * count * number(data, block):,} bytes of memory"
+            elif count > _MAX_ROUNDS:
+                return f"{count:,} rounds"
+    return None
+
+
+def _is_scrypt(data: bytes, parameters: Element) -> bool:
+    return data[: parameters.start].endswith(_SCRYPT)
+
+
+def _sequences(data: bytes, start: int, stop: int, depth: int) -> Iterator[Element]:
+    """Yield every well-formed SEQUENCE of SEQUENCEs, also those wrapped in OCTET STRINGs as PKCS#12 does."""
+    position = start
+    while position < stop and depth < _MAX_DEPTH:
+        try:
+            element = read(data, position)
+            inner = list(children(data, element)) if element.constructed else []
+        except Malformed:
+            return
+        if element.tag == SEQUENCE and inner:
+            yield element
+        if element.constructed or element.tag == OCTET_STRING:
+            yield from _sequences(data, element.content, element.content_end, depth + 1)
+        position = element.end
+
+
+def guess(data: bytes) -> str | None:
+    """Name what a structure that lacks its end most probably is, with an article; None where nobody can tell."""
+    body = data[:64]
+    if _PKCS7 in body:
+        return "a PKCS#12 file" if b"\x02\x01\x03" in body[:12] else "a PKCS#7 structure"
+    if b"\xa0\x03\x02\x01\x02" in body[:16]:
+        return "a certificate"
+    return None

@@ -1,0 +1,100 @@
+"""A certificate in a file, read again when the file was replaced."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from typing import TYPE_CHECKING
+
+from azcert._files import judge_key_file, read_file
+from azcert.certificate import formats
+from azcert.errors import SourceError
+from azcert.sources.data import signing_certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from azcert._redact import Secret
+    from azcert.certificate.signer import SigningCertificate
+    from azcert.sources.uri import FileUri
+
+__all__ = ["FileSource", "open"]
+
+
+class FileSource:
+    """PEM, PKCS#12 or DER in a file; the form is told by its content.
+
+    :param path: relative paths are taken from the folder that is current now.
+    :param password: opens the private key.
+    :param now: the clock; the current UTC time without it.
+    :raises SourceError: *path* is empty or contains a NUL.
+    """
+
+    blocking = False
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        password: Secret | None = None,
+        now: Callable[[], dt.datetime] | None = None,
+    ) -> None:
+        self.name = os.fsdecode(path)
+        if not self.name or "\0" in self.name:
+            raise SourceError(
+                f"{self.name!r} is no path.",
+                code="empty-source",
+                remedy="Give the path of a file.",
+                position=0,
+            )
+        self._path = os.path.abspath(self.name)  # noqa: PTH100 - resolve() would follow links, once
+        self._password = password
+        self._now = now or _utc_now
+
+    def revision(self) -> Hashable:
+        """Return what changes when the file is rewritten, replaced, or its symbolic link turned.
+
+        Kubernetes turns a link (``..data``) two folders up; following it here is what notices.
+        """
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 - called before each token: Path.stat() costs twice
+        except OSError as error:
+            return error.errno
+        return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev, found.st_ctime_ns)
+
+    def load(self, *, skip: frozenset[str] = frozenset()) -> SigningCertificate:
+        """Return the certificate with its signer (`azcert.sources.source.Source.load`).
+
+        :raises AccessError: ``unreadable``, or ``key-file-open``: others can read the key.
+        :raises CertificateError: the file is not there, or what it holds cannot be used.
+        """
+        read = read_file(self._path, limit=formats.MAX_SIZE)
+        contents = formats.load(read.data, password=self._password, name=self.name)
+        if contents.keys:
+            judge_key_file(read)
+        return signing_certificate(
+            contents,
+            name=self.name,
+            place=f"file {self.name}",
+            protection="encrypted" if contents.encrypted else "file",
+            skip=skip,
+            now=self._now(),
+        )
+
+    def close(self) -> None:
+        """Hold nothing open."""
+
+    def __repr__(self) -> str:
+        return f"<FileSource {self.name}>"
+
+
+def open(  # noqa: A001 - the name every opener has (azcert.sources.open)
+    uri: FileUri, *, password: Secret | None = None, credential: object = None
+) -> FileSource:
+    """Return the source of a path or a ``file:`` URI."""
+    del credential
+    return FileSource(uri.path, password=password)
+
+
+def _utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
