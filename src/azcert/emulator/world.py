@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from azcert.emulator.faults import Faults
 from azcert.emulator.state import Documents
 
 __all__ = ["Clock", "Delays", "World"]
@@ -66,6 +67,10 @@ class World:
     delays: Delays = field(default_factory=Delays)
     record: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
     """What clients sent and how it ended, newest last; assertions decoded, never a signature or a secret."""
+    requests: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
+    """Every request, newest last: ``at``, ``method``, ``host``, ``path``, ``status``, and ``fault`` if one struck."""
+    faults: Faults = field(default_factory=Faults)
+    """What shall go wrong."""
     token_lifetime: int = 3599
     """``expires_in`` of an access token, in seconds."""
     tokens_revoked_before: float = 0.0

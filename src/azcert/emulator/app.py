@@ -1,0 +1,127 @@
+"""From a host name to the service behind it, with the faults and the slowness that were asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, Response
+
+from azcert.emulator.faults import Action, Fault
+from azcert.emulator.hosts import Service, service_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from azcert.emulator.world import World
+
+__all__ = ["Application"]
+
+
+class Application:
+    """The ASGI application of every emulated host.
+
+    :param services: the application of each service.
+    :param hang_up: ends a client's connection after what was sent; given the client's port.
+    :param reset: resets it.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        services: Mapping[Service, ASGIApp],
+        *,
+        hang_up: Callable[[int], None],
+        reset: Callable[[int], None],
+    ) -> None:
+        self._world = world
+        self._services = services
+        self._hang_up = hang_up
+        self._reset = reset
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        host = Headers(scope=scope).get("host", "").partition(":")[0].lower().removesuffix(".")
+        service = service_of(host)
+        application = self._services.get(service) if service else None
+        if application is None:
+            application = PlainTextResponse(f"azcert emulator: {host!r} is not emulated.\n", 421)
+        if service is Service.CONTROL:
+            await application(scope, receive, send)
+            return
+        entry = {
+            "at": self._world.clock.now(),
+            "method": scope["method"],
+            "host": host,
+            "path": scope["path"],
+            "status": None,
+        }
+        self._world.requests.append(entry)
+        if self._world.delays.latency:
+            await asyncio.sleep(self._world.delays.latency)
+        fault = self._world.faults.take(host, scope["path"], scope["method"])
+        if fault is not None:
+            entry["fault"] = str(fault.action)
+        await self._answer(application, fault, scope, receive, self._watched(send, entry))
+
+    def _watched(self, send: Send, entry: dict[str, Any]) -> Send:
+        """Note the status, and put the emulator's own time into the Date header (RFC 9110, 6.6.1)."""
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                entry["status"] = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["Date"] = formatdate(self._world.clock.now(), usegmt=True)
+            await send(message)
+
+        return watched
+
+    async def _answer(
+        self, application: ASGIApp, fault: Fault | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        if fault is None:
+            await application(scope, receive, send)
+            return
+        if fault.seconds:
+            await asyncio.sleep(fault.seconds)
+        port = scope["client"][1]
+        match fault.action:
+            case Action.ANSWER:
+                content, kind = fault.content()
+                headers = {"Content-Type": kind, **fault.headers} if kind else fault.headers
+                await Response(content, fault.status, headers)(scope, receive, send)
+            case Action.DELAY:
+                await application(scope, receive, send)
+            case Action.TRUNCATE:
+                await application(scope, receive, _half(send))
+                self._hang_up(port)
+                await _gone(receive)
+            case Action.CLOSE:
+                self._hang_up(port)
+                await _gone(receive)
+            case Action.RESET:
+                self._reset(port)
+                await _gone(receive)
+            case _:
+                await _gone(receive)
+
+
+def _half(send: Send) -> Send:
+    """Send half of the body, and never its end."""
+
+    async def half(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            body = message.get("body", b"")
+            message = {**message, "body": body[: len(body) // 2], "more_body": True}
+        await send(message)
+
+    return half
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
