@@ -18,10 +18,10 @@ configured key (`configured`), and so does a signing key that refuses RS256.
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from azcert.certificate.signer import Algorithm
+from azcert.credential.fork_lock import ForkLock
 from azcert.credential.sealing.box import SealingKey
 from azcert.errors import ConfigurationError, SelectionError, SigningError
 
@@ -43,7 +43,7 @@ class SignatureKeys:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._keys: dict[str, SealingKey] = {}
 
     @property
