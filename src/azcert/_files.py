@@ -1,14 +1,13 @@
 """Private files: created with their final mode, replaced atomically, judged before they are trusted.
 
-A key file that others may read is judged by ssh's rule (OpenSSH, ``authfile.c``, ``sshkey_perm_ok``): if it is
-the reader's own, it is refused, for the reader can mend it. If it is somebody else's, as container secrets
-are root's, or lies on a read-only mount, the reader cannot, and is warned once. The rule is about POSIX modes;
-it does not apply on Windows, whose files inherit the profile folder's access list.
+A key file that others may read is judged by ssh's rule (OpenSSH, ``authfile.c``, ``sshkey_perm_ok``): if it
+is the reader's own, it is refused, for the reader can mend it. If it is somebody else's, as container secrets
+are root's, or lies on a read-only mount, the reader cannot, and is warned once. The rule is about POSIX
+modes; it does not apply on Windows, whose files inherit the access list of their folder.
 """
 
 from __future__ import annotations
 
-import difflib
 import errno
 import logging
 import os
@@ -100,7 +99,7 @@ def read_file(path: str | os.PathLike[str], *, limit: int) -> FileRead:
         descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
         raise _not_opened(name, error) from error
-    with os.fdopen(descriptor, "rb", buffering=0) as stream:
+    with os.fdopen(descriptor, "rb", buffering=0):
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
             raise _is_a_directory(name)
@@ -122,7 +121,6 @@ def read_file(path: str | os.PathLike[str], *, limit: int) -> FileRead:
             ) from error
         except OSError as error:
             raise _not_opened(name, error) from error
-        del stream
         return FileRead(name, data, status, _is_read_only(descriptor))
 
 
@@ -237,8 +235,10 @@ def _not_found(name: str) -> CertificateError:
         remedy = "Check the path."
     else:
         found = f"There is no file {name}."
+        import difflib  # noqa: PLC0415 - only for this message
+
         try:
-            near = difflib.get_close_matches(path.name, os.listdir(path.parent), 1)
+            near = difflib.get_close_matches(path.name, [each.name for each in path.parent.iterdir()], 1)
         except OSError:
             near = []
         remedy = f"Did you mean {path.with_name(near[0])}?" if near else "Check the path."

@@ -68,7 +68,8 @@ def pair(contents: Contents, *, name: str, now: dt.datetime, skip: Collection[st
         )
     if len({each.leaf.subject for each in candidates}) > 1 and len({each.spki for each in candidates}) > 1:
         raise CertificateError(
-            f"{name} holds several private keys with certificates for different names: {_listed(candidates)}.",
+            f"{name} holds several private keys with certificates for different names:"
+            f" {_listed(candidates)}.",
             code="several-keys",
             remedy="Put each key with its certificate into a file of its own.",
             name=name,

@@ -1,12 +1,13 @@
 """Just enough ASN.1 to tell what a DER file is before anything tries to parse it.
 
 Parsing itself is left to ``cryptography``. What is here answers three questions it does not: which kind of
-thing this is (RFC 5280, 5208, 5958, 7292, 8017, 2315), whether its end is missing, and whether opening it with
-a password would take hours because its maker chose an absurd work factor.
+thing this is (RFC 5280, 5208, 5958, 7292, 8017, 2315), whether its end is missing, and whether opening it
+with a password would take hours because its maker chose an absurd work factor.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -22,11 +23,15 @@ BIT_STRING = 0x03
 OCTET_STRING = 0x04
 OID = 0x06
 CONTEXT_0 = 0xA0
-TIMES = (0x17, 0x18)
+TIMES = {0x17, 0x18}
 _CONSTRUCTED = 0x20
+_LONG_TAG = 0x1F
+_INDEFINITE = 0x80
+_MAX_LENGTH_BYTES = 4
 # Real PKCS#12 files nest ten deep; the bound also keeps hostile nesting from costing more than a second.
 _MAX_DEPTH = 20
 
+_PKCS12_VERSION = 3
 _PKCS7 = bytes.fromhex("2a864886f70d0107")  # 1.2.840.113549.1.7
 _TSS2 = bytes.fromhex("6781050a01")  # 2.23.133.10.1
 _SCRYPT = bytes.fromhex("2b06010401da47040b")  # 1.3.6.1.4.1.11591.4.11
@@ -93,14 +98,14 @@ def read(data: bytes, at: int = 0, depth: int = 0) -> Element:
     if at + 2 > len(data):
         raise Truncated(0)
     tag, length = data[at], data[at + 1]
-    if tag & 0x1F == 0x1F:
+    if tag & _LONG_TAG == _LONG_TAG:
         raise Malformed("multi-byte tags occur in none of the formats read here")
     content = at + 2
-    if length == 0x80:
+    if length == _INDEFINITE:
         return _read_indefinite(data, tag, at, depth)
-    if length > 0x80:
-        count = length & 0x7F
-        if count > 4:
+    if length > _INDEFINITE:
+        count = length - _INDEFINITE
+        if count > _MAX_LENGTH_BYTES:
             raise Malformed("a length of more than four bytes")
         if content + count > len(data):
             raise Truncated(0)
@@ -170,7 +175,7 @@ def _classify_sequence(data: bytes, parts: list[Element]) -> Kind | None:
             algorithm = next(children(data, inner[1]), None)
             if algorithm is None or algorithm.tag != OID:
                 return Kind.REQUEST
-            return Kind.CRL if len(inner) > 3 and inner_tags[3] in TIMES else Kind.CERTIFICATE
+            return Kind.CRL if set(inner_tags[3:4]) & TIMES else Kind.CERTIFICATE
     return None
 
 
@@ -178,11 +183,11 @@ def _classify_numbered(data: bytes, parts: list[Element], tags: list[int]) -> Ki
     version = number(data, parts[0])
     second = tags[1] if len(tags) > 1 else 0
     if second == SEQUENCE:
-        return Kind.PKCS12 if version == 3 else Kind.PKCS8 if version in {0, 1} else None
+        return Kind.PKCS12 if version == _PKCS12_VERSION else Kind.PKCS8 if version in {0, 1} else None
     if second == OCTET_STRING and version == 1:
         return Kind.EC_KEY
     if second == INTEGER and version in {0, 1}:
-        return Kind.PKCS1 if len(parts) >= 9 else Kind.DSA_KEY if len(parts) == 6 else None
+        return {9: Kind.PKCS1, 10: Kind.PKCS1, 6: Kind.DSA_KEY}.get(len(parts))
     return None
 
 
@@ -198,7 +203,7 @@ def costly(data: bytes) -> str | None:
     """
     for sequence in _sequences(data, 0, len(data), 0):
         parts = list(children(data, sequence))
-        for position, (salt, rounds) in enumerate(zip(parts, parts[1:], strict=False)):
+        for position, (salt, rounds) in enumerate(itertools.pairwise(parts)):
             if salt.tag != OCTET_STRING or rounds.tag != INTEGER:
                 continue
             count = number(data, rounds)
@@ -232,7 +237,7 @@ def _sequences(data: bytes, start: int, stop: int, depth: int) -> Iterator[Eleme
 
 
 def guess(data: bytes) -> str | None:
-    """Name what a structure that lacks its end most probably is, with an article; None where nobody can tell."""
+    """Name what a structure that lacks its end probably is, with an article; None where nobody can tell."""
     body = data[:64]
     if _PKCS7 in body:
         return "a PKCS#12 file" if b"\x02\x01\x03" in body[:12] else "a PKCS#7 structure"

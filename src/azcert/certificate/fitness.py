@@ -70,7 +70,8 @@ def _key(certificate: Certificate) -> list[Finding]:
         return [
             Finding(
                 "not-rsa",
-                f"certificate {certificate.thumbprint} has an {certificate.key_type} key; Entra ID takes RSA.",
+                f"certificate {certificate.thumbprint} has a key of type {certificate.key_type}; Entra ID"
+                " takes RSA.",
                 renew,
             )
         ]
@@ -92,7 +93,8 @@ def _validity(certificate: Certificate, now: dt.datetime) -> list[Finding]:
         return [
             Finding(
                 "expired",
-                f"certificate {thumbprint} expired on {_shown(certificate.not_after)}, {_ago(now, certificate)}.",
+                f"certificate {thumbprint} expired on {_shown(certificate.not_after)},"
+                f" {_ago(now, certificate)}.",
                 "Make a new one with azcert new and register it, or set the clock if it is wrong.",
             )
         ]

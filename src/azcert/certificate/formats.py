@@ -1,9 +1,9 @@
 """Read certificates and private keys in every form people have them in, told apart by content alone.
 
-PEM in any order and encoding, PKCS#12, PKCS#7, DER, and base64 of any of these. Whatever is wrong has its own
-`CertificateError`: ``wrong-password``, ``password-missing``, ``truncated``, ``damaged``, ``unrecognized``,
-``work-factor``, ``unsupported-encryption``, ``unsupported-key``. Whether the certificate is fit for use is not
-asked here (`azcert.certificate.chain`, `azcert.certificate.fitness`).
+PEM in any order and encoding, PKCS#12, PKCS#7, DER, and base64 of any of these. Whatever is wrong has its
+own `CertificateError`: ``wrong-password``, ``password-missing``, ``truncated``, ``damaged``,
+``unrecognized``, ``work-factor``, ``unsupported-encryption``, ``unsupported-key``. Whether the
+certificate is fit for use is not asked here (`azcert.certificate.chain`, `azcert.certificate.fitness`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""PEM text: from bytes in any encoding people really save them in, to labelled blocks (RFC 7468, RFC 1421)."""
+"""PEM text: from bytes in any encoding people save them in, to labelled blocks (RFC 7468, RFC 1421)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ _HEADER = re.compile(r"^[ \t]*([A-Za-z-]+):[ \t]*([^\r\n]*)$", re.MULTILINE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _PROBE = 64
+_SHORTEST_UTF16 = 4
+_SPACE = 0x20
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def text_of(data: bytes) -> tuple[str, str] | None:
         if data.startswith(mark):
             return _decoded(data[len(mark) :], encoding)
     probe = data[: 2 * _PROBE]
-    if len(probe) >= 4:
+    if len(probe) >= _SHORTEST_UTF16:
         if not any(probe[1::2]) and all(probe[0::2]):
             return _decoded(data, "utf-16-le")
         if not any(probe[0::2]) and all(probe[1::2]):
@@ -68,14 +70,14 @@ def _decoded(data: bytes, encoding: str) -> tuple[str, str] | None:
 
 def _mostly_text(data: bytes) -> bool:
     probe = data[:1024]
-    odd = sum(byte < 0x20 and byte not in b"\t\n\r\f\x1a" for byte in probe)
+    odd = sum(byte < _SPACE and byte not in b"\t\n\r\f\x1a" for byte in probe)
     return odd * 50 <= len(probe)
 
 
 def find_blocks(text: str) -> tuple[list[Block], str | None]:
-    """Return the complete PEM blocks of *text* in order, and the label of one that begins but never ends.
+    r"""Return the complete PEM blocks of *text* in order, and the label of one that begins but never ends.
 
-    Anything between blocks is ignored. Line breaks spelt ``\\n``, as environment files and JSON carry them,
+    Anything between blocks is ignored. Line breaks spelt ``\n``, as environment files and JSON carry them,
     count as line breaks.
     """
     if "\\n" in text and "-----BEGIN" in text:
@@ -103,7 +105,7 @@ def _block(label: str, inner: str) -> Block:
 
 
 def decode_base64(text: str) -> bytes | None:
-    """Return the bytes of standard or URL-safe base64, wrapped or not, padded or not; None if it is neither."""
+    """Return the bytes of standard or URL-safe base64, wrapped or not, padded or not; None if it is not."""
     stripped = "".join(text.split()).strip("\"'")
     if not stripped or not _BASE64.fullmatch(stripped):
         return None
