@@ -1,4 +1,4 @@
-"""A real PKCS#11 token of the test's own: SoftHSM with its configuration and token folder in a temporary place."""
+"""A real PKCS#11 token of the test's own: SoftHSM with configuration and tokens in a temporary folder."""
 
 from __future__ import annotations
 

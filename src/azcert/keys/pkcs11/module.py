@@ -37,7 +37,7 @@ class Module:
         # p11-kit's proxy initialises the modules behind it for threads (CKF_OS_LOCKING_OK). Other modules are
         # initialised by python-pkcs11 with C_Initialize(NULL), which promises them one caller at a time
         # (PKCS#11 2.40, 5.4): SoftHSM, for one, then drops its locks and corrupts its heap under threads.
-        # A module loaded directly may later be met again behind the proxy: hence *first*, and one lock for all.
+        # A module loaded directly may be met again behind the proxy: hence *first*, and one lock for all.
         self._for_threads = first and library.library_description == _PROXY_DESCRIPTION
         self._stale = False
         self._starting = Lock()
@@ -143,7 +143,7 @@ def load_module(path: Path) -> Module:
 
 def _after_fork() -> None:
     # A lock that another thread held at the fork would never be released.
-    global _loading, _alone  # noqa: PLW0603
+    global _loading, _alone
     _loading, _alone = Lock(), RLock()
     for module in _modules.values():
         module.renew_after_fork()

@@ -1,0 +1,1 @@
+"""Keys in a TPM 2.0: persistent handles and TSS2 key files (extra ``azcert[tpm]``)."""
