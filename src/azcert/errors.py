@@ -9,6 +9,7 @@
     |-- AccessError           (PermissionError) this user may not read or use it
     |-- SigningError                          the place that holds the key did not sign
     |-- ConfigurationError    (ValueError)    a setting or argument is wrong
+    |-- EmulatorError                         the emulator did not start, or none runs
     |-- RegistrationError                     Microsoft Graph or ARM refused a change of the registration
     |-- TransportError        (azure.core AzureError)  no answer, or no whole one, came over the network
     `-- AuthenticationError   (azure.core ClientAuthenticationError)  Entra ID refused
@@ -108,6 +109,10 @@ class TransportError(AzcertError, AzureError):
         AzcertError.__init__(self, message, code=code, remedy=remedy, **details)
 
     __str__ = AzcertError.__str__
+
+
+class EmulatorError(AzcertError):
+    """The emulator could not be started, or a running one could not be reached."""
 
 
 class AuthenticationError(AzcertError, ClientAuthenticationError):

@@ -16,8 +16,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from azcert.emulator.hosts import Service
-from azcert.emulator.server import Emulator, EmulatorError
+from azcert.emulator.server import Emulator
 from azcert.emulator.tls import Authority
+from azcert.errors import EmulatorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

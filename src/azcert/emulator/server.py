@@ -16,20 +16,16 @@ from azcert.emulator.hosts import CONTROL_HOST, DOMAINS, Service, service_of, va
 from azcert.emulator.proxy import Proxy, Refusal
 from azcert.emulator.tls import Authority, server_context
 from azcert.emulator.world import World
-from azcert.errors import AzcertError
+from azcert.errors import EmulatorError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-__all__ = ["Emulator", "EmulatorError"]
+__all__ = ["Emulator"]
 
 _LOOPBACK = "127.0.0.1"
 _HTTPS = 443
-
-
-class EmulatorError(AzcertError):
-    """The emulator could not be started, or a running one could not be reached."""
 
 
 class Emulator:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from contextlib import contextmanager
 from threading import RLock
 from typing import TYPE_CHECKING, Any
+
+from azcert._files import PRIVATE
+from azcert.errors import EmulatorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,11 +20,42 @@ __all__ = ["Documents"]
 
 
 class Documents:
-    """JSON documents by kind and key. Every write outside `transaction` is one transaction of its own."""
+    """JSON documents by kind and key. Every write outside `transaction` is one transaction of its own.
+
+    :param path: a file, readable by its owner alone; in memory without one. What a call has written is on the
+        disk when it returns.
+    :raises EmulatorError: ``state-unusable``: no file of ours, in use by another emulator, or not writable.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._connection = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
         self._lock = RLock()
+        try:
+            if path is not None:
+                # Made before SQLite does, which would leave the mode to the umask.
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE))
+                path.chmod(PRIVATE)
+            self._connection = sqlite3.connect(
+                path or ":memory:", check_same_thread=False, isolation_level=None, timeout=0.5
+            )
+            try:
+                self._prepare()
+            except BaseException:
+                self._connection.close()
+                raise
+        except (OSError, sqlite3.Error) as error:
+            busy = getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY"
+            raise EmulatorError(
+                f"The emulator's state {path} cannot be opened: {error}.",
+                code="state-unusable",
+                remedy="Another emulator uses it: stop that one first."
+                if busy
+                else "Name a new file, or one that an azcert emulator wrote.",
+                path=str(path),
+            ) from error
+
+    def _prepare(self) -> None:
+        # One emulator per file: a second one would answer from the state of a moment ago.
+        self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute(
@@ -75,6 +110,17 @@ class Documents:
                 (kind, prefix, prefix + "\U0010ffff", after, limit),
             ).fetchall()
         return [(key, json.loads(body)) for key, body in rows]
+
+    def snapshot(self) -> list[tuple[str, str, str]]:
+        """Return everything, for `restore`."""
+        with self._lock:
+            return self._connection.execute("SELECT kind, key, body FROM documents").fetchall()
+
+    def restore(self, snapshot: list[tuple[str, str, str]]) -> None:
+        """Forget everything but *snapshot*."""
+        with self.transaction():
+            self._connection.execute("DELETE FROM documents")
+            self._connection.executemany("INSERT INTO documents VALUES (?, ?, ?)", snapshot)
 
     def close(self) -> None:
         """Close the database."""

@@ -136,9 +136,7 @@ def server_context(
         return None
 
     first = _context(key, authority.issue(default, key.public_key()))
-    # typeshed says SSLSocket; with memory BIOs, as asyncio uses them, it is an SSLObject (documented for
-    # SSLContext.sni_callback since Python 3.7).
-    first.sni_callback = choose  # type: ignore[assignment]
+    first.sni_callback = choose
     return first
 
 
@@ -155,7 +153,7 @@ def _context(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> 
 
 
 def _constraints(domains: Iterable[str]) -> x509.NameConstraints:
-    # Other kinds of names are not constrained by permitted DNS names, so addresses are excluded by themselves.
+    # Permitted DNS names say nothing of other kinds of names, so addresses are excluded by themselves.
     everywhere = [ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")]
     return x509.NameConstraints(
         permitted_subtrees=[x509.DNSName(domain) for domain in domains],

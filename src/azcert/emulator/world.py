@@ -68,7 +68,7 @@ class World:
     record: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
     """What clients sent and how it ended, newest last; assertions decoded, never a signature or a secret."""
     requests: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
-    """Every request, newest last: ``at``, ``method``, ``host``, ``path``, ``status``, and ``fault`` if one struck."""
+    """Every request, newest last: ``at``, ``method``, ``host``, ``path``, ``status``, ``fault`` if one struck."""
     faults: Faults = field(default_factory=Faults)
     """What shall go wrong."""
     token_lifetime: int = 3599
