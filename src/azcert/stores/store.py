@@ -30,6 +30,8 @@ class Entry:
     :param protection: ``file``, ``encrypted``, ``pkcs11``, ``tpm``, ``cng``; None without a key.
     :param exportable: True where the private key may leave the store.
     :param path: the certificate's file, where it has one.
+    :param source: the source URI of the device that holds the key (``pkcs11:``, ``tpm:``); it signs instead of
+        `Store.signer`.
     """
 
     store: StoreName
@@ -46,6 +48,7 @@ class Entry:
     protection: str | None = None
     exportable: bool = False
     path: str | None = None
+    source: str | None = None
 
     def is_valid_at(self, moment: dt.datetime) -> bool:
         """Tell whether *moment* (aware) lies inside the validity, ends included (RFC 5280, 4.1.2.5)."""
