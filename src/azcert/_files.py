@@ -99,7 +99,7 @@ def read_file(path: str | os.PathLike[str], *, limit: int) -> FileRead:
         descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
         raise _not_opened(name, error) from error
-    with os.fdopen(descriptor, "rb", buffering=0):
+    try:
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
             raise _is_a_directory(name)
@@ -122,6 +122,8 @@ def read_file(path: str | os.PathLike[str], *, limit: int) -> FileRead:
         except OSError as error:
             raise _not_opened(name, error) from error
         return FileRead(name, data, status, _is_read_only(descriptor))
+    finally:
+        os.close(descriptor)
 
 
 _PIPE_PATIENCE = 5

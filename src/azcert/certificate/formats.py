@@ -286,7 +286,9 @@ class _Reader:
     def _unrecognized(self, data: bytes, labels: list[str] | None = None) -> NoReturn:
         seen = looks.describe(data, labels or ())
         raise CertificateError(
-            f"{self.name} holds neither a certificate nor a private key; it looks like {seen}.",
+            f"{self.name} holds neither a certificate nor a private key; it looks like {seen}."
+            if data.strip()
+            else f"{self.name} is empty.",
             code="unrecognized",
             remedy="azcert reads PEM, PKCS#12 (.pfx), DER (.cer) and base64 of these.",
             name=self.name,

@@ -57,7 +57,7 @@ def describe(data: bytes, labels: Iterable[str] = ()) -> str:
     if named:
         return " and ".join(named)
     if not data.strip():
-        return "nothing: it is empty" if not data else "blank space only"
+        return "an empty file"
     if not data.strip(b"\0"):
         return f"{len(data):,} zero bytes"
     for magic, meaning in _MAGIC:

@@ -13,6 +13,9 @@ __all__ = ["main"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # name -> (module.attribute, one line of help); modules are imported only when their command runs
+    "new": ("azcert.cli.new:new", "Make a key and a self-signed certificate."),
+    "show": ("azcert.cli.show:show", "Show what a certificate file holds, and whether Entra ID takes it."),
+    "convert": ("azcert.cli.convert:convert", "Write a certificate file in another form."),
     "version": ("azcert.cli.version:version", "Print the version."),
 }
 """Every command, in the order of ``azcert --help``."""
