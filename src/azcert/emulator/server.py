@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 import threading
 from typing import TYPE_CHECKING, Self
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 import uvicorn
 from starlette.routing import BaseRoute, Router
 
+from azcert.emulator import control
 from azcert.emulator.app import Application
 from azcert.emulator.faults import Action
 from azcert.emulator.hosts import CONTROL_HOST, DOMAINS, Service, service_of, vault_of
@@ -57,6 +59,8 @@ class Emulator:
         self._routes = routes
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
+        self._asked_to_stop = threading.Event()
+        self.control_secret = secrets.token_urlsafe(32)
         self._failure: BaseException | None = None
         self._stopping: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -99,6 +103,14 @@ class Emulator:
             self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
 
+    def wait(self) -> None:
+        """Return when someone asks through the control endpoint that it stop; `stop` is the caller's."""
+        self._asked_to_stop.wait()
+
+    def ask_to_stop(self) -> None:
+        """Make `wait` return."""
+        self._asked_to_stop.set()
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -127,9 +139,9 @@ class Emulator:
         listener = await asyncio.start_server(self.proxy.handle, sock=proxy_socket)
         # The sockets listen already: who connects before uvicorn accepts is served a moment later.
         self._ready.set()
-        await asyncio.wait(
-            {serving, asyncio.create_task(self._stopping.wait())}, return_when=asyncio.FIRST_COMPLETED
-        )
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
         listener.close()
         await self.proxy.close()
         server.should_exit = True
@@ -140,6 +152,9 @@ class Emulator:
             service: Router(routes, redirect_slashes=False)
             for service, routes in (self._routes or _services(self.world)).items()
         }
+        services[Service.CONTROL] = Router(
+            control.routes(self.world, self.control_secret, self.ask_to_stop), redirect_slashes=False
+        )
         application = Application(self.world, services, hang_up=self.proxy.hang_up, reset=self.proxy.reset)
         config = uvicorn.Config(
             application,

@@ -42,6 +42,10 @@ class Delays:
     """A deleted object appears among the deleted ones after this long."""
     recovery: float = 0.0
     """A recovered or restored object is live after this long."""
+    issuance: float = 0.0
+    """A certificate that a vault makes is ready after this long."""
+    sign_in: float = 0.0
+    """The person of the device code flow has signed in after this long."""
     latency: float = 0.0
     """Every answer takes this long."""
 
@@ -68,7 +72,7 @@ class World:
     record: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
     """What clients sent and how it ended, newest last; assertions decoded, never a signature or a secret."""
     requests: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
-    """Every request, newest last: ``at``, ``method``, ``host``, ``path``, ``status``, ``fault`` if one struck."""
+    """Every request, newest last: ``at``, ``method``, ``host``, ``path``, ``status``, ``fault`` if any."""
     faults: Faults = field(default_factory=Faults)
     """What shall go wrong."""
     token_lifetime: int = 3599
