@@ -16,6 +16,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("azcert.cli.new:new", "Make a key and a self-signed certificate."),
     "show": ("azcert.cli.show:show", "Show what a certificate file holds, and whether Entra ID takes it."),
     "convert": ("azcert.cli.convert:convert", "Write a certificate file in another form."),
+    "emulator": ("azcert.cli.emulator:emulator", "Stand in for Entra ID and Key Vault on this machine."),
+    "secret": ("azcert.cli.secret:secret", "Read and write Key Vault secrets."),
+    "demo": ("azcert.cli.demo:demo", "Show the whole job, offline, step by step."),
     "version": ("azcert.cli.version:version", "Print the version."),
 }
 """Every command, in the order of ``azcert --help``."""
