@@ -14,7 +14,15 @@ from azcert.errors import SelectionError, SigningError
 if TYPE_CHECKING:
     from azcert.keys.pkcs11.token import TokenSession
 
-__all__ = ["ObjectQuery", "StoredCertificate", "certificates", "private_key", "public_half"]
+__all__ = [
+    "ObjectQuery",
+    "StoredCertificate",
+    "StoredKey",
+    "certificates",
+    "private_key",
+    "private_keys",
+    "public_half",
+]
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,19 @@ class StoredCertificate:
     label: str
 
 
+@dataclass(frozen=True)
+class StoredKey:
+    """A private key as far as the token shows it; *modulus* is None where it does not."""
+
+    id: bytes
+    label: str
+    modulus: int | None
+
+    def query(self) -> ObjectQuery:
+        """Return what finds it again."""
+        return ObjectQuery(id=self.id) if self.id else ObjectQuery(label=self.label)
+
+
 def certificates(session: TokenSession, query: ObjectQuery) -> list[StoredCertificate]:
     """Return the X.509 certificates that *query* describes."""
     found = session.session.get_objects(_template(ObjectClass.CERTIFICATE, query))
@@ -49,6 +70,15 @@ def certificates(session: TokenSession, query: ObjectQuery) -> list[StoredCertif
             _read(item, Attribute.LABEL, ""),
         )
         for item in list(found)
+    ]
+
+
+def private_keys(session: TokenSession, query: ObjectQuery) -> list[StoredKey]:
+    """Return the RSA private keys that *query* describes."""
+    template = _template(ObjectClass.PRIVATE_KEY, query) | {Attribute.KEY_TYPE: KeyType.RSA}
+    return [
+        StoredKey(_read(item, Attribute.ID, b""), _read(item, Attribute.LABEL, ""), modulus_of(item))
+        for item in list(session.session.get_objects(template))
     ]
 
 

@@ -92,8 +92,12 @@ class Pkcs11Signer:
             found = private_key(session, key, public_key, str(token))
             return public_key or public_half(found, session, str(token))
 
-        self._public_key = token.use(pin, find, f"find the key {key}")
         token.acquire()
+        try:
+            self._public_key = token.use(pin, find, f"find the key {key}")
+        except BaseException:
+            token.release()
+            raise
 
     @property
     def place(self) -> str:

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from threading import Lock
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pkcs11
@@ -90,7 +90,8 @@ class Token:
 
     def renew_after_fork(self) -> None:
         """Forget what belongs to the parent process: its sessions, its login and its locks."""
-        self._lock = Lock()
+        # Reentrant: a signer may be closed by the garbage collector wherever this thread allocates.
+        self._lock = RLock()
         self._idle: list[TokenSession] = []
         self._login: pkcs11.Session | None = None
         self._generation = 0

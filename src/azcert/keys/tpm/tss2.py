@@ -7,7 +7,6 @@ TPM 2.0 Key Files", hansenpartnership.com/draft-bottomley-tpm2-keys.html.
 from __future__ import annotations
 
 import base64
-import re
 import textwrap
 from dataclasses import dataclass, field
 
@@ -20,7 +19,6 @@ OWNER = 0x40000001
 """TPM_RH_OWNER: the parent is the standard primary key of the owner's hierarchy."""
 
 _LABEL = "TSS2 PRIVATE KEY"
-_PEM = re.compile(rf"-----BEGIN {_LABEL}-----\s+([A-Za-z0-9+/=\s]+?)\s*-----END {_LABEL}-----".encode())
 _LOADABLE = bytes.fromhex("0606678105 0a0103")  # 2.23.133.10.1.3
 
 _SEQUENCE, _INTEGER, _OCTETS, _BOOLEAN = 0x30, 0x02, 0x04, 0x01
@@ -59,25 +57,19 @@ class Tss2Key:
 
 
 def parse_tss2(data: bytes, name: str = "the key file") -> Tss2Key:
-    """Read the TPM key of a PEM file; certificates and text around it are passed over.
+    """Read the DER of a ``TSS2 PRIVATE KEY`` block.
 
-    :raises CertificateError: there is none, it is damaged, or of a kind that azcert does not load.
+    :raises CertificateError: it is damaged, or of a kind that azcert does not load.
     """
-    found = _PEM.findall(data)
-    if len(found) != 1:
-        raise CertificateError(
-            f"{name} has {len(found) or 'no'} block{'s' if len(found) > 1 else ''} named {_LABEL!r}; "
-            "expected one.",
-            code="not-a-tpm-key",
-            remedy="Make a key with `azcert new --key tpm:KEYFILE`, or convert one with tpm2_encodeobject.",
-        )
     try:
-        return _parse(base64.b64decode(found[0], validate=False), name)
-    except ValueError as error:
-        # der.Malformed and binascii.Error are ValueErrors, and so is CertificateError.
-        if isinstance(error, CertificateError):
-            raise
-        raise CertificateError(f"{name} is damaged: {error}.", code="damaged-tpm-key") from error
+        return _parse(data, name)
+    except der.Malformed as error:
+        raise CertificateError(
+            f"The TPM key in {name} is damaged: {error}.",
+            code="damaged",
+            remedy="Restore the file, or make a new key: azcert new --key tpm:KEYFILE",
+            name=name,
+        ) from error
 
 
 def _parse(data: bytes, name: str) -> Tss2Key:
