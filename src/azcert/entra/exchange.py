@@ -40,6 +40,7 @@ class TokenRequest:
     :param claims: a claims challenge as JSON text, or None.
     :param correlation_id: comes back in errors, and is what Microsoft's support asks for.
     :param timeout: seconds the request may take, or None for the transport's own limits.
+    :param busy_statuses: further HTTP statuses that mean *try again*.
     """
 
     url: str
@@ -51,6 +52,7 @@ class TokenRequest:
     claims: str | None = None
     enable_cae: bool = False
     timeout: float | None = None
+    busy_statuses: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def _read(asked: TokenRequest, response: Response) -> Issued | Busy:
         return issued or _busy(response, "an answer that is cut off or holds no token")
     error = str(answer.get("error", ""))
     code = _code(answer)
-    if response.status in _BUSY or error in _BUSY_CODES or code in THROTTLED:
+    if response.status in _BUSY | asked.busy_statuses or error in _BUSY_CODES or code in THROTTLED:
         said = f"HTTP {response.status}" + (f" ({error})" if error else "")
         return _busy(response, said)
     if not error:

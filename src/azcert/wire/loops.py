@@ -1,7 +1,7 @@
 """The few things async code needs of its event loop, for asyncio and for trio alike.
 
-azure-core has transports for both, so the credential runs on both. trio is never imported by azcert unless the
-program runs on it.
+azure-core has transports for both, so the credential runs on both. trio is never imported by azcert unless
+the program runs on it.
 """
 
 from __future__ import annotations

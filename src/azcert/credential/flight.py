@@ -1,0 +1,58 @@
+"""One request under way, and what those who wait for it get."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+from azcert.credential.flow import UNAVAILABLE
+from azcert.errors import AuthenticationError
+
+if TYPE_CHECKING:
+    from azcert.credential.tokens import Slot
+
+__all__ = ["Flight"]
+
+
+class Flight:
+    """The outcome of one request, once it has landed: a token, an error, or neither where it was abandoned.
+
+    :param deadline: of whoever began it, by the monotonic clock.
+    :param patient: false for a refresh ahead of time, which gives up at the first failure.
+    """
+
+    def __init__(self, deadline: float, *, patient: bool) -> None:
+        self.deadline = deadline
+        self.patient = patient
+        self.slot: Slot | None = None
+        self.error: Exception | None = None
+
+    def result_for(self, deadline: float) -> Slot | None:
+        """Return the token, raise the error, or return None where the waiter should try for itself.
+
+        That is so after a flight without outcome, a refresh that gave up early, and a flight that ran out of
+        time when the waiter still has some.
+
+        :param deadline: the waiter's.
+        """
+        error = self.error
+        if error is None:
+            return self.slot
+        early = (
+            isinstance(error, AuthenticationError) and error.code == UNAVAILABLE and deadline > self.deadline
+        )
+        if early or not self.patient:
+            return None
+        raise _own_copy(error)
+
+
+def _own_copy(error: Exception) -> Exception:
+    """Return a copy to raise: one exception raised in many threads would gather all their tracebacks."""
+    try:
+        twin = copy.copy(error)
+    except TypeError:
+        # An exception whose constructor wants more than its args: shared after all.
+        return error
+    twin.__dict__.update(error.__dict__)
+    twin.__cause__ = error.__cause__
+    return twin
