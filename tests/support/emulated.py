@@ -106,7 +106,9 @@ def sign(key: rsa.RSAPrivateKey, header: dict[str, Any], claims: Any, *, salt: i
 class Emulated:
     """A world with one tenant, one app with a certificate and a secret, and one vault; and its services."""
 
-    def __init__(self, role: str = "Key Vault Administrator", retention: int = 90, tenant: str = TENANT) -> None:
+    def __init__(
+        self, role: str = "Key Vault Administrator", retention: int = 90, tenant: str = TENANT
+    ) -> None:
         self.world = World()
         self.tenant = tenant
         self.key = rsa_key()
@@ -166,7 +168,9 @@ class Emulated:
         head = {"alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint(self.certificate)}
         return sign(self.key, head if header is None else header, kept)
 
-    def token_request(self, *, host: str = LOGIN, tenant: str = "", v1: bool = False, **form: Any) -> Response:
+    def token_request(
+        self, *, host: str = LOGIN, tenant: str = "", v1: bool = False, **form: Any
+    ) -> Response:
         """Ask for a token; a form field of None is left out."""
         full = {
             "client_id": CLIENT,

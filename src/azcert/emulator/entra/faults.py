@@ -182,6 +182,24 @@ SECRETS_EXPIRED = _fault(
     documented(CODES),
 )
 
+DEVICE_PENDING = _fault(
+    70016,
+    "authorization_pending",
+    "OAuth 2.0 device flow error. Authorization is pending. Continue polling.",
+    recorded("entra-device-code-pending.json"),
+)
+DEVICE_EXPIRED = _fault(
+    70020,
+    "expired_token",
+    "The provided value for the input parameter 'device_code' is not valid. This device code has expired.",
+    documented(CODES),
+)
+DEVICE_CODE = _fault(
+    70000,
+    "invalid_grant",
+    "The provided value for the input parameter 'device_code' is not valid.",
+    documented(CODES),
+)
 CLAIMS = _fault(
     50027,
     "invalid_request",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import BaseRoute, Route
@@ -10,7 +11,7 @@ from azcert.emulator.entra import assertion, discovery
 from azcert.emulator.entra.border import DISCOVERY, DISCOVERY_ERROR, TOKEN, Ids, error_answer
 from azcert.emulator.entra.clouds import authority_host
 from azcert.emulator.entra.faults import EntraRefusal
-from azcert.emulator.entra.token import TokenRequest, answer
+from azcert.emulator.entra.token import TokenRequest, answer, device_code
 from azcert.emulator.origin import Answer, Kind, assumed
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def routes(world: World) -> list[BaseRoute]:
         Route("/adfs/.well-known/openid-configuration", entra.adfs, methods=["GET"]),
         Route("/adfs/oauth2/token", entra.token(0), methods=METHODS),
         Route(v2, entra.token(2), methods=METHODS),
+        Route("/{tenant}/oauth2/v2.0/devicecode", entra.device_code, methods=["POST"]),
         Route(v1, entra.token(1), methods=METHODS),
         Route("/{tenant}/v2.0/.well-known/openid-configuration", entra.configuration(legacy=False)),
         Route("/{tenant}/.well-known/openid-configuration", entra.configuration(legacy=True)),
@@ -65,6 +67,11 @@ class _Entra:
     async def nothing(self, request: Request) -> Response:
         found = NO_SUCH_PAGE.answer({"error": "not_found", "error_description": "No such endpoint."})
         return found.response({**DISCOVERY_ERROR, **Ids.of(request).headers()})
+
+    async def device_code(self, request: Request) -> Response:
+        body = await request.body()
+        found = self._attempt(request, lambda: device_code(self.world, body))
+        return found[0].response({**TOKEN, **found[1].headers()})
 
     def configuration(self, *, legacy: bool) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
@@ -113,12 +120,16 @@ class _Entra:
         return endpoint
 
     def _discover(self, request: Request, find: Callable[[], Answer]) -> Response:
+        found, ids = self._attempt(request, find)
+        headers = DISCOVERY if found.kind.status < HTTPStatus.BAD_REQUEST else DISCOVERY_ERROR
+        return found.response({**headers, **ids.headers()})
+
+    def _attempt(self, request: Request, find: Callable[[], Answer]) -> tuple[Answer, Ids]:
         ids = Ids.of(request)
         try:
-            return find().response({**DISCOVERY, **ids.headers()})
+            return find(), ids
         except EntraRefusal as refusal:
-            found = error_answer(refusal, ids, self.world.clock.now())
-            return found.response({**DISCOVERY_ERROR, **ids.headers()})
+            return error_answer(refusal, ids, self.world.clock.now()), ids
 
     def _remember(self, request: Request, asked: TokenRequest, found: Answer, code: int) -> None:
         """Keep what was sent, for people: never a signature, a secret or a token."""

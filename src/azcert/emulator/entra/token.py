@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote_plus
 
-from azcert.emulator.entra import assertion, faults, tokens
+from azcert.emulator.entra import assertion, device, faults, tokens
 from azcert.emulator.entra.clouds import CLOUDS, cloud_of
 from azcert.emulator.entra.directory import find_app, find_tenant, secret_state
 from azcert.emulator.entra.faults import EntraRefusal
@@ -21,9 +21,10 @@ from azcert.emulator.entra.tenants import check_tenant_name
 from azcert.emulator.origin import Answer, Kind, assumed, recorded
 
 if TYPE_CHECKING:
+    from azcert.emulator.entra.clouds import Cloud
     from azcert.emulator.world import World
 
-__all__ = ["TokenRequest", "answer"]
+__all__ = ["TokenRequest", "answer", "device_code"]
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LONG_LIFETIME = 86_399
@@ -82,6 +83,8 @@ def answer(world: World, request: TokenRequest) -> Answer:
     request.form = _form(request.body)
     form = request.form
     grant = _need(form, "grant_type")
+    if grant in device.GRANTS:
+        return _device_answer(world, request, cloud)
     if grant != "client_credentials":
         raise EntraRefusal(faults.UNSUPPORTED_GRANT, grant=grant)
     if tenant is None and not adfs:
@@ -122,6 +125,23 @@ def answer(world: World, request: TokenRequest) -> Answer:
     if long:
         return ISSUED_LONG.answer({**body, "refresh_in": lifetime // 2, "access_token": token})
     return ISSUED.answer({**body, "access_token": token})
+
+
+def device_code(world: World, body: bytes) -> Answer:
+    """Answer the request for a device code.
+
+    :raises azcert.emulator.entra.faults.EntraRefusal: the form is not one, or lacks something.
+    """
+    return device.begin(world, _form(body))
+
+
+def _device_answer(world: World, request: TokenRequest, cloud: Cloud) -> Answer:
+    client_id = _need(request.form, "client_id")
+    app = world.documents.get("app", client_id.lower())
+    tenant = _tenant(world, request.tenant) or (find_tenant(world, app["tenant"]) if app else None)
+    if app is None or tenant is None or app["tenant"] != tenant["id"]:
+        raise EntraRefusal(faults.APP_NOT_FOUND, client=client_id, tenant=request.tenant)
+    return device.poll(world, cloud, app, tenant, request.form)
 
 
 def _tenant(world: World, name: str) -> dict[str, Any] | None:

@@ -36,7 +36,7 @@ __all__ = ["Client", "InvalidTokenError", "check", "issue", "jwks", "signing_key
 
 BACKDATED = 300
 """Entra dates a token's iat and nbf five minutes back."""
-METHOD_SECRET, METHOD_CERTIFICATE = "1", "2"
+METHOD_PUBLIC, METHOD_SECRET, METHOD_CERTIFICATE = "0", "1", "2"
 
 
 class InvalidTokenError(ValueError):
