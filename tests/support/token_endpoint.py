@@ -166,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.wfile.write(content)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (http.server's name)
         """Keep quiet."""
 
 
@@ -278,13 +278,20 @@ def _tls(folder: Path) -> tuple[str, str]:
             )
         )
 
-    usage = {
-        name: False
-        for name in (
-            "digital_signature content_commitment key_encipherment data_encipherment key_agreement "
-            "key_cert_sign crl_sign encipher_only decipher_only"
-        ).split()
-    }
+    usage = dict.fromkeys(
+        [
+            "digital_signature",
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "key_cert_sign",
+            "crl_sign",
+            "encipher_only",
+            "decipher_only",
+        ],
+        False,
+    )
     ca = (
         build(issuer, ca_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)

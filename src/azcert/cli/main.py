@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("azcert.cli.show:show", "Show what a certificate file holds, and whether Entra ID takes it."),
     "convert": ("azcert.cli.convert:convert", "Write a certificate file in another form."),
     "emulator": ("azcert.cli.emulator:emulator", "Stand in for Entra ID and Key Vault on this machine."),
+    "token": ("azcert.cli.token:token", "Print an access token."),
     "secret": ("azcert.cli.secret:secret", "Read and write Key Vault secrets."),
     "demo": ("azcert.cli.demo:demo", "Show the whole job, offline, step by step."),
     "version": ("azcert.cli.version:version", "Print the version."),
