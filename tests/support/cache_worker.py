@@ -18,12 +18,16 @@ from azcert.credential.caches.entry import StoredToken, TokenKey
 from azcert.credential.sealing.configured import ConfiguredKeys
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from azcert.credential.caches.entry import TokenCache
 
 __all__ = ["make_cache", "token", "token_key"]
 
 
-def token_key(scope: str = "https://vault.azure.net/.default", *, cae: bool = False, **other: str) -> TokenKey:
+def token_key(
+    scope: str = "https://vault.azure.net/.default", *, cae: bool = False, **other: str
+) -> TokenKey:
     """Return a key; keywords replace its fields."""
     return TokenKey(
         authority=other.get("authority", "login.microsoftonline.com"),
@@ -57,6 +61,11 @@ def make_cache(kind: str, place: str, key_file: str, **options: int) -> TokenCac
     return RedisCache(place, keys)
 
 
+def _say(value: object) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
+
+
 def _get(cache: TokenCache, scope: str) -> object:
     found = cache.get(token_key(scope))
     return found and found.token.reveal()
@@ -75,8 +84,8 @@ def _ask_once(cache: TokenCache, scope: str, journal: str, seconds: str) -> obje
     key = token_key(scope)
     found = cache.get(key)
     if found is None:
-        with cache.lease(key, float(seconds)) as leads:
-            found = None if leads else cache.get(key)
+        with cache.lease(key, float(seconds)):
+            found = cache.get(key)
             if found is None:
                 with Path(journal).open("a") as stream:
                     stream.write("asked\n")
@@ -89,17 +98,22 @@ def _ask_once(cache: TokenCache, scope: str, journal: str, seconds: str) -> obje
 def _hold(cache: TokenCache, scope: str, seconds: str) -> object:
     """Take the lease and keep it until killed."""
     with cache.lease(token_key(scope), float(seconds)) as leads:
-        print(json.dumps(leads), flush=True)
+        _say(leads)
         time.sleep(60)
     return "not killed"
 
 
-_ACTIONS = {"get": _get, "put-many": _put_many, "ask-once": _ask_once, "hold": _hold}
+_ACTIONS: dict[str, Callable[..., object]] = {
+    "get": _get,
+    "put-many": _put_many,
+    "ask-once": _ask_once,
+    "hold": _hold,
+}
 
 
 def main() -> None:
     kind, place, key_file, action, *arguments = sys.argv[1:]
-    print(json.dumps(_ACTIONS[action](make_cache(kind, place, key_file), *arguments)), flush=True)
+    _say(_ACTIONS[action](make_cache(kind, place, key_file), *arguments))
 
 
 if __name__ == "__main__":

@@ -95,7 +95,9 @@ class RedisServer:
 
 
 @contextlib.contextmanager
-def started(folder: Path, *options: str, port: int | None = None, sentinel: bool = False) -> Iterator[RedisServer]:
+def started(
+    folder: Path, *options: str, port: int | None = None, sentinel: bool = False
+) -> Iterator[RedisServer]:
     """Run a server for the length of a block."""
     server = RedisServer(folder, *options, port=port, sentinel=sentinel)
     try:

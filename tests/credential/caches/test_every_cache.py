@@ -108,8 +108,8 @@ def test_one_of_many_threads_leads_and_the_rest_find_its_token(place: Place) -> 
         start.wait()
         if (found := text_of(cache)) is not None:
             return found
-        with cache.lease(token_key("a"), 5) as leads:
-            if not leads and (found := text_of(cache)) is not None:
+        with cache.lease(token_key("a"), 5):
+            if (found := text_of(cache)) is not None:
                 return found
             asked.append(1)
             cache.put(token_key("a"), token("asked-for"))
@@ -118,6 +118,33 @@ def test_one_of_many_threads_leads_and_the_rest_find_its_token(place: Place) -> 
     with ThreadPoolExecutor(12) as threads:
         assert set(threads.map(work, range(12))) == {"asked-for"}
     assert len(asked) == 1
+
+
+def test_those_who_waited_while_another_left_a_token_are_told_so(place: Place) -> None:
+    waiting = threading.Event()
+
+    def wait() -> bool:
+        other = place.open()
+        waiting.set()
+        with other.lease(token_key("a"), 10) as leads:
+            return leads
+
+    cache = place.open()
+    with ThreadPoolExecutor(4) as threads:
+        with cache.lease(token_key("a"), 10) as leads:
+            assert leads
+            others = [threads.submit(wait) for _ in range(4)]
+            assert waiting.wait(5)
+            time.sleep(0.2)
+            cache.put(token_key("a"), token("asked-for"))
+        assert [other.result(10) for other in others] == [False] * 4
+
+
+def test_if_the_leader_leaves_nothing_the_next_in_line_leads(place: Place) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        with place.open().lease(token_key("a"), 10):
+            other = threads.submit(lambda: place.open().lease(token_key("a"), 10).__enter__())
+        assert other.result(10) is True
 
 
 def test_leases_of_different_tokens_do_not_wait_for_each_other(cache: TokenCache) -> None:

@@ -38,21 +38,21 @@ class Answer:
         self._text = json.dumps(body)
         self.context: dict[str, Any] = {}
 
-    def text(self, encoding: str | None = None) -> str:
+    def text(self, encoding: str | None = None) -> str:  # noqa: ARG002 - azure-core's signature
         return self._text
 
     def body(self) -> bytes:
         return self._text.encode()
 
 
-class Service(RequestsTransport):
+class Service(RequestsTransport):  # type: ignore[misc] # azure-core gives its name untyped
     """Answers as the token service does, without a network; counts what reaches the token endpoint."""
 
     def __init__(self) -> None:
         super().__init__()
         self.asked = 0
 
-    def send(self, request: Any, **kwargs: Any) -> Any:
+    def send(self, request: Any, **kwargs: Any) -> Any:  # noqa: ARG002 - azure-core's signature
         base = request.url.split("/v2.0/")[0].split("/oauth2/")[0]
         if request.url.endswith("openid-configuration"):
             return Answer(
@@ -140,7 +140,7 @@ def test_the_bound_holds_and_what_ends_first_goes_first(home: Path) -> None:
 
 
 def test_storage_in_the_clear_is_refused_unless_asked_for(home: Path) -> None:
-    with pytest.raises(ConfigurationError, match="cannot be encrypted here.*sealed file cache") as caught:
+    with pytest.raises(ConfigurationError, match=r"cannot be encrypted here.*sealed file cache") as caught:
         PersistentCache.from_options(TokenCachePersistenceOptions(name="shared.cache"))
     assert caught.value.code == "cache-encryption-unavailable"
     assert not (home / ".IdentityService").exists()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +16,8 @@ from support.cache_worker import token, token_key
 from support.signing import RenewableSource, make_signing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from azcert.credential.caches.entry import TokenKey
 
 KEYS = ConfiguredKeys(bytes(range(32)))

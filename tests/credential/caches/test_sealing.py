@@ -99,7 +99,7 @@ def test_scopes_are_bound_one_by_one() -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 16, 31])
 def test_short_key_material_is_refused_with_a_remedy(length: int) -> None:
-    with pytest.raises(ConfigurationError, match="at least 32 are needed.*head -c 32"):
+    with pytest.raises(ConfigurationError, match=r"at least 32 are needed.*head -c 32"):
         SealingKey(b"x" * length)
 
 

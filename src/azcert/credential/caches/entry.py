@@ -60,8 +60,9 @@ class TokenCache(Protocol):
     def lease(self, key: TokenKey, seconds: float) -> AbstractContextManager[bool]:
         """Enter with True for the one caller, among all processes, who should ask for this token now.
 
-        Others wait, at most *seconds*, until that one has finished or died, and enter with False: they read
-        the cache again and ask by themselves only if it has nothing.
+        Others wait, at most *seconds*, until that one has finished or died. They enter with False if it left
+        something or their time is over, else the next one in line enters with True. Either way a caller reads
+        the cache again first, and asks only if it has nothing: another may have finished just before.
         """
 
     def close(self) -> None:

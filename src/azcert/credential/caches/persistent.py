@@ -91,8 +91,6 @@ class PersistentCache:
             cae: _persistence(name + suffix, in_clear=allow_unencrypted_storage)
             for cae, suffix in _SUFFIXES.items()
         }
-        # What `get` saw last, so that `lease` can tell whether somebody wrote the entry since.
-        self._seen: dict[str, str | None] = {}
 
     @classmethod
     def from_options(cls, options: PersistenceOptions) -> PersistentCache:
@@ -107,7 +105,6 @@ class PersistentCache:
     def get(self, key: TokenKey) -> StoredToken | None:
         """Return the entry, expired or not, or None."""
         entry = self._find(key)
-        self._seen[_name(key)] = _version(entry)
         if entry is None or entry.get(_OURS, key.thumbprint) != key.thumbprint:
             return None
         try:
@@ -160,7 +157,7 @@ class PersistentCache:
     def lease(self, key: TokenKey, seconds: float) -> AbstractContextManager[bool]:
         """Enter with True for the one caller of this host who should ask for this token now."""
         name = _name(key)
-        before = self._seen[name] if name in self._seen else _version(self._find(key))
+        before = _version(self._find(key))
         location = Path(self._stores[key.enable_cae].get_location())
         slot = int.from_bytes(hashlib.sha256(f"{location.name} {name}".encode()).digest()[:7])
         return host_lease(
@@ -307,7 +304,7 @@ def _persistence(cache_name: str, *, in_clear: bool) -> Any:
                 "The persistent token cache cannot be encrypted here: libsecret is not installed or has no "
                 "desktop session to work with (over ssh, in a container, as a service).",
                 code="cache-encryption-unavailable",
-                remedy="Use azcert's sealed file cache, which needs neither; or allow_unencrypted_storage=True "
+                remedy="Use azcert's sealed file cache, which needs none; or allow_unencrypted_storage=True "
                 "to keep tokens in the clear.",
             ) from error
     return msal_extensions.FilePersistence(location)

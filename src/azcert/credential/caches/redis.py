@@ -40,7 +40,6 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger(__name__)
 _LARGEST = 256 * 1024
-_REMEMBERED = 4096
 _FIRST_PAUSE = 0.005
 _LONGEST_PAUSE = 0.1
 # Deletes the lease only if it is still ours: after its deadline it may be another's.
@@ -89,8 +88,6 @@ class RedisCache:
         self._log = RareLog(_LOG)
         # By process id: a client is not carried over a fork. Without a lock: a fork would copy it locked.
         self._clients: dict[int, redis.Redis] = {}
-        # What `get` saw last, so that `lease` can tell whether somebody wrote the entry since.
-        self._seen: dict[str, bytes | None] = {}
 
     def get(self, key: TokenKey) -> StoredToken | None:
         """Return the entry, expired or not, or None. An altered one counts as absent."""
@@ -98,8 +95,7 @@ class RedisCache:
         if sealing is None:
             return None
         name = self._entry(sealing.name(key))
-        sealed = self._try(lambda client: _bytes(client.get(name)), None)
-        self._remember(name, sealed)
+        sealed = self._sealed(name)
         if sealed is None:
             return None
         try:
@@ -180,16 +176,14 @@ class RedisCache:
         """Return whether this caller leads, and whether a lease is held that must be given back."""
         deadline = time.monotonic() + seconds
         lifetime = max(int(seconds * 1000), 1)
-        missing = object()
-        before: object = self._seen.get(entry, missing)
+        before = self._sealed(entry)
         pause = _FIRST_PAUSE
         while True:
             # None: Redis did not answer. Then nobody else's work can be waited for.
             taken = self._try(lambda client: bool(client.set(lease, mine, nx=True, px=lifetime)), None)
             if taken is None:
                 return True, False
-            now = self._try(lambda client: _bytes(client.get(entry)), None)
-            before = now if before is missing else before
+            now = self._sealed(entry)
             if now is not None and now != before:
                 if taken:
                     self._release(lease, mine)
@@ -201,6 +195,10 @@ class RedisCache:
                 return False, False
             time.sleep(min(left, pause * random.uniform(0.5, 1.0)))  # noqa: S311 - keeps waiters apart
             pause = min(pause * 1.6, _LONGEST_PAUSE)
+
+    def _sealed(self, entry: str) -> bytes | None:
+        value: Any = self._try(lambda client: client.get(entry), None)
+        return value if isinstance(value, bytes) else None
 
     def _release(self, lease: str, mine: str) -> None:
         self._try(lambda client: client.eval(_RELEASE, 1, lease, mine), None)
@@ -255,18 +253,9 @@ class RedisCache:
         # The braces are a cluster's hash tag: entry and lease live on one node.
         return f"{self._prefix}:{{{name}}}:token"
 
-    def _remember(self, name: str, sealed: bytes | None) -> None:
-        if len(self._seen) >= _REMEMBERED:
-            self._seen.clear()
-        self._seen[name] = sealed
-
     def _sealing_key(self, key: TokenKey) -> SealingKey | None:
         try:
             return self._keys.key_for(key.thumbprint)
         except AzcertError as error:
             self._log.warning(f"key {error.code}", "Tokens are not kept in %s: %s", self._address, error)
             return None
-
-
-def _bytes(value: Any) -> bytes | None:
-    return value if isinstance(value, bytes) else None

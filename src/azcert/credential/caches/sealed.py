@@ -35,9 +35,6 @@ _NAME_LENGTH = 64
 _LOCK_FILE = "leases.lock"
 _DAMAGED = ".damaged"
 _LEAVINGS_KEPT = 24 * 3600
-_REMEMBERED = 4096
-
-_Version = tuple[int, int]
 
 
 class SealedFileCache:
@@ -67,8 +64,6 @@ class SealedFileCache:
         self._folder = _private_folder(Path(folder) if folder is not None else default_folder())
         self._max = max_entries
         self._log = RareLog(_LOG)
-        # What `get` saw last, so that `lease` can tell whether somebody wrote the entry since.
-        self._seen: dict[str, _Version | None] = {}
 
     @property
     def folder(self) -> Path:
@@ -81,8 +76,7 @@ class SealedFileCache:
         if sealing is None:
             return None
         name = sealing.name(key)
-        sealed, version = self._read(name)
-        self._remember(name, version)
+        sealed = self._read(name)
         if sealed is None:
             return None
         try:
@@ -127,7 +121,7 @@ class SealedFileCache:
         if sealing is None:
             return contextlib.nullcontext(enter_result=True)
         name = sealing.name(key)
-        before = self._seen[name] if name in self._seen else self._version(name)
+        before = self._version(name)
         return host_lease(
             self._folder / _LOCK_FILE, int(name[:15], 16), seconds, lambda: self._version(name) != before
         )
@@ -145,29 +139,23 @@ class SealedFileCache:
             self._log.warning(f"key {error.code}", "Tokens are not kept in %s: %s", self._folder, error)
             return None
 
-    def _read(self, name: str) -> tuple[bytes | None, _Version | None]:
+    def _read(self, name: str) -> bytes | None:
         try:
             descriptor = os.open(self._folder / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             with os.fdopen(descriptor, "rb") as stream:
-                facts = os.fstat(descriptor)
-                return stream.read(_LARGEST + 1), (facts.st_ino, facts.st_mtime_ns)
+                return stream.read(_LARGEST + 1)
         except FileNotFoundError:
-            return None, None
+            return None
         except OSError as error:
             self._log.warning("read", "Tokens in %s could not be read: %s", self._folder, error.strerror)
-            return None, None
+            return None
 
-    def _version(self, name: str) -> _Version | None:
+    def _version(self, name: str) -> tuple[int, int] | None:
         try:
             facts = (self._folder / name).lstat()
         except OSError:
             return None
         return facts.st_ino, facts.st_mtime_ns
-
-    def _remember(self, name: str, version: _Version | None) -> None:
-        if len(self._seen) >= _REMEMBERED:
-            self._seen.clear()
-        self._seen[name] = version
 
     def _set_aside(self, name: str, error: DamagedEntryError) -> None:
         self._log.warning(
