@@ -42,8 +42,8 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--certificate",
         type=_existing,
-        help="Register this certificate, with its key, on the first app, instead of a fresh one; its password, "
-        "if any, is in AZURE_CLIENT_CERTIFICATE_PASSWORD.",
+        help="Register this certificate, with its key, on the first app, instead of a fresh one; its "
+        "password, if any, is in AZURE_CLIENT_CERTIFICATE_PASSWORD.",
     ),
     click.option(
         "--port", type=click.IntRange(0, 65535), default=0, help="The proxy's port; a free one by default."

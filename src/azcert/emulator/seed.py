@@ -9,10 +9,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from cryptography.hazmat.primitives.serialization import Encoding
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
 
 from azcert.certificate.chain import leaf_without_key, pair
 from azcert.certificate.formats import load
@@ -61,6 +58,8 @@ def read_seed(path: Path) -> dict[str, Any]:
 
     :raises ConfigurationError: ``seed-unreadable``, or ``seed-invalid`` with the place in the file.
     """
+    import yaml  # noqa: PLC0415 - most emulators start without a seed file
+
     try:
         text = path.read_text(encoding="utf-8")
         # JSON is YAML too, but YAML's messages about broken JSON mislead.
@@ -81,6 +80,9 @@ def check(seed: Any, name: str) -> None:
 
     :raises ConfigurationError: ``seed-invalid``.
     """
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - as above
+    from jsonschema.exceptions import best_match  # noqa: PLC0415
+
     found = best_match(Draft202012Validator(SCHEMA).iter_errors(seed))
     if found is not None:
         expected = found.schema.get("description", "") if isinstance(found.schema, dict) else ""

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import socket
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 import uvicorn
@@ -28,6 +29,7 @@ __all__ = ["Emulator"]
 
 _LOOPBACK = "127.0.0.1"
 _HTTPS = 443
+_END_SECONDS = 1.0
 
 
 class Emulator:
@@ -136,16 +138,16 @@ class Emulator:
         self._stopping = asyncio.Event()
         server = uvicorn.Server(self._uvicorn_config())
         serving = asyncio.create_task(server.serve(sockets=[tls_socket]))
+        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0)
         listener = await asyncio.start_server(self.proxy.handle, sock=proxy_socket)
-        # The sockets listen already: who connects before uvicorn accepts is served a moment later.
         self._ready.set()
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         listener.close()
         await self.proxy.close()
-        server.should_exit = True
-        await serving
+        await _end(server, serving)
 
     def _uvicorn_config(self) -> uvicorn.Config:
         services = {
@@ -199,6 +201,19 @@ class Emulator:
 
     def _route(self, host: str, port: int) -> tuple[str, int]:
         return self._tls_address if service_of(host) and port == _HTTPS else (host, port)
+
+
+async def _end(server: uvicorn.Server, serving: asyncio.Task[None]) -> None:
+    """Stop *server*, whose clients have been cut off, without the pauses of its own shutdown (0.2 s)."""
+    for each in server.servers:
+        each.close()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_END_SECONDS):
+            while server.server_state.connections:  # noqa: ASYNC110 - nor for this
+                await asyncio.sleep(0.001)
+    serving.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving
 
 
 def _services(world: World) -> dict[Service, Sequence[BaseRoute]]:
