@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes as PublicKeyTypes
 
 __all__ = ["Certificate"]
 
@@ -84,19 +86,27 @@ class Certificate:
 
     @cached_property
     def spki(self) -> bytes:
-        """The public key as SubjectPublicKeyInfo DER: equal bytes mean the same key."""
-        return self.leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        """The public key as SubjectPublicKeyInfo DER: equal bytes mean the same key; empty if unknown."""
+        key = self._public_key
+        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) if key else b""
 
     @property
     def key_type(self) -> str:
         """``RSA``, ``EC``, ``Ed25519``, ... or ``unknown``."""
-        key = self.leaf.public_key()
-        return next((name for kind, name in _KEY_NAMES if isinstance(key, kind)), "unknown")
+        return next((name for kind, name in _KEY_NAMES if isinstance(self._public_key, kind)), "unknown")
 
     @property
     def key_size(self) -> int:
         """Size of the key in bits; 0 where the kind of key has none."""
-        return int(getattr(self.leaf.public_key(), "key_size", 0))
+        return int(getattr(self._public_key, "key_size", 0))
+
+    @cached_property
+    def _public_key(self) -> PublicKeyTypes | None:
+        try:
+            return self.leaf.public_key()
+        except (ValueError, UnsupportedAlgorithm):
+            # An issuer may have any kind of key; only that of a leaf that signs matters.
+            return None
 
     @property
     def is_self_signed(self) -> bool:

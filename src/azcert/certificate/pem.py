@@ -63,7 +63,8 @@ def text_of(data: bytes) -> tuple[str, str] | None:
 
 def _decoded(data: bytes, encoding: str) -> tuple[str, str] | None:
     try:
-        return data.decode(encoding), encoding
+        # A UTF-16 file that was cut may end inside a letter; the blocks say what is missing.
+        return data.decode(encoding, "replace" if encoding.startswith("utf-16") else "strict"), encoding
     except UnicodeDecodeError:
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Opened", "ciphers", "open_with"]
 
+_INDEFINITE_LENGTH = b"\x80"
 _DATA = bytes.fromhex("2a864886f70d010701")
 _KEY_BAG = bytes.fromhex("2a864886f70d010c0a0101")
 _SHROUDED_KEY_BAG = bytes.fromhex("2a864886f70d010c0a0102")
@@ -55,7 +57,7 @@ def open_with(data: bytes, password: bytes | None) -> Opened:
     :raises ValueError: wrong password, or the file is damaged; nothing in PKCS#12 tells one from the other.
     :raises UnsupportedAlgorithm: a cipher this build of OpenSSL lacks.
     """
-    loaded = pkcs12.load_pkcs12(data, password)
+    loaded = _load(data, password)
     certificates = [loaded.cert.certificate] if loaded.cert else []
     certificates += [extra.certificate for extra in loaded.additional_certs]
     keys = [loaded.key] if loaded.key else []
@@ -64,6 +66,15 @@ def open_with(data: bytes, password: bytes | None) -> Opened:
         # OpenSSL gives the first key only; a Java keystore, say, holds one for each of its entries.
         keys = [_load_bag(name, content, password) for name, content in bags]
     return Opened(tuple(keys), tuple(certificates))
+
+
+def _load(data: bytes, password: bytes | None) -> pkcs12.PKCS12KeyAndCertificates:
+    if data[1:2] != _INDEFINITE_LENGTH:
+        return pkcs12.load_pkcs12(data, password)
+    with warnings.catch_warnings():
+        # cryptography warns about BER, which old Java and Windows programs write; the user cannot help it.
+        warnings.simplefilter("ignore", UserWarning)
+        return pkcs12.load_pkcs12(data, password)
 
 
 def _load_bag(name: bytes, content: bytes, password: bytes | None) -> PrivateKeyTypes:
