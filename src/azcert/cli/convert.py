@@ -1,0 +1,170 @@
+"""``azcert convert``: any form of a certificate into any other."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from azcert.cli.output import talk
+from azcert.cli.password import choose_password, password_options, with_password
+from azcert.cli.saving import force_option, refuse_existing, save
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+    from azcert._redact import Secret
+    from azcert.certificate.formats import Contents
+    from azcert.certificate.model import Certificate
+
+__all__ = ["convert"]
+
+FORMS = {
+    "pem": "PEM",
+    "pkcs12": "PKCS#12",
+    "pkcs12-legacy": "PKCS#12 for older programs",
+    "base64": "base64 of PKCS#12",
+    "key": "private key in PEM",
+    "key-der": "private key in DER",
+    "cer": "certificate in PEM",
+    "der": "certificate in DER",
+}
+_BY_SUFFIX = {
+    ".pem": "pem",
+    ".crt": "cer",
+    ".cer": "cer",
+    ".pfx": "pkcs12",
+    ".p12": "pkcs12",
+    ".der": "der",
+    ".key": "key",
+    ".b64": "base64",
+}
+_PUBLIC_FORMS = {"cer", "der"}
+
+
+@click.command()
+@click.argument("source", metavar="IN")
+@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.option(
+    "--to", "form", type=click.Choice(list(FORMS)), help="Form to write; without it, OUT's suffix decides."
+)
+@click.option("--public", is_flag=True, help="Leave the private key away.")
+@click.option(
+    "--encrypt", is_flag=True, help="Encrypt the new file; asks for its password if no option names one."
+)
+@click.option("--keep-password", is_flag=True, help="Encrypt the new file with the password of IN.")
+@password_options("password", purpose="of IN")
+@password_options("new_password", purpose="to encrypt OUT with")
+@force_option
+def convert(
+    *,
+    source: str,
+    target: Path,
+    form: str | None,
+    public: bool,
+    encrypt: bool,
+    keep_password: bool,
+    password: Secret | None,
+    new_password: Secret | None,
+    force: bool,
+) -> None:
+    """Write the certificate in IN, whatever its form, to OUT in another form.
+
+    \b
+    Forms (--to):
+      pem            private key, certificate and chain as PEM      (.pem)
+      pkcs12         the same as PKCS#12 with AES-256               (.pfx, .p12)
+      pkcs12-legacy  the same with 3DES, for older programs
+      base64         PKCS#12 as one line of text, for variables     (.b64)
+      key, key-der   the private key alone, PKCS#8                  (.key)
+      cer, der       the certificate alone, PEM or DER              (.cer, .crt; .der)
+
+    A file with a private key gets mode 0600. Nothing is overwritten without --force.
+
+    Exit codes: 0 written, 1 failed (the reason is on stderr), 2 wrong usage.
+
+    \b
+    Examples:
+      azcert convert app.pem app.pfx --new-password-file password.txt
+      azcert convert old.pfx app.pem --password-env PFX_PASSWORD
+      azcert convert app.pem legacy.pfx --to pkcs12-legacy --encrypt
+      azcert convert app.pfx app.cer
+    """
+    from azcert._files import judge_key_file, read_file
+    from azcert.certificate import formats
+    from azcert.errors import CertificateError
+
+    form = form or _BY_SUFFIX.get(target.suffix.lower())
+    if form is None:
+        raise click.UsageError(f"The suffix of {target} says nothing about a form: add --to.")
+    if keep_password and (encrypt or new_password):
+        raise click.UsageError("--keep-password and a new password exclude each other.")
+    refuse_existing([target], force=force)
+    public = public or form in _PUBLIC_FORMS
+    used: list[Secret | None] = []
+
+    def load(given: Secret | None) -> Contents:
+        contents = formats.load(read.data, password=given, name=source)
+        used.append(given)
+        return contents
+
+    read = read_file(source, limit=formats.MAX_SIZE)
+    contents = with_password(load, password, name=source)
+    if contents.keys:
+        judge_key_file(read)
+    if keep_password:
+        if used[-1] is None:
+            raise CertificateError(
+                f"{source} has no password to keep.",
+                code="password-missing",
+                remedy="Use --encrypt.",
+                name=source,
+            )
+        new_password = used[-1]
+    if (encrypt or form == "pkcs12-legacy") and new_password is None:
+        new_password = choose_password(str(target))
+    key, certificate = _chosen(contents, source, public=public)
+    save(target, _written(form, key, certificate, new_password), private=key is not None, force=force)
+    if key is None:
+        talk(f"Wrote {target}: {FORMS[form]}, without the private key.")
+    else:
+        protection = "encrypted" if new_password else "not encrypted, mode 0600"
+        talk(f"Wrote {target}: {FORMS[form]}, {protection}.")
+
+
+def _chosen(contents: Contents, source: str, *, public: bool) -> tuple[PrivateKeyTypes | None, Certificate]:
+    from azcert.certificate.chain import leaf_without_key, pair, with_chain
+
+    if public and not contents.keys:
+        leaf = leaf_without_key(contents.certificates, name=source)
+        return None, with_chain(leaf, contents.certificates)[0]
+    paired = pair(contents, name=source, now=dt.datetime.now(dt.UTC))
+    return None if public else paired.key, paired.certificate
+
+
+def _written(
+    form: str, key: PrivateKeyTypes | None, certificate: Certificate, password: Secret | None
+) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from azcert.certificate import writers
+
+    match form:
+        case "der":
+            return certificate.der
+        case "cer":
+            return writers.public_pem(certificate, chain=False)
+        case "pem":
+            return (
+                writers.pem(key, certificate, password=password) if key else writers.public_pem(certificate)
+            )
+        case "key" | "key-der":
+            if key is None:
+                raise click.UsageError("--public and a key alone exclude each other.")
+            encoding = Encoding.PEM if form == "key" else Encoding.DER
+            return writers.key_bytes(key, password=password, encoding=encoding)
+    legacy = form == "pkcs12-legacy"
+    content = writers.pkcs12(key, certificate, password=password, legacy=legacy)
+    return writers.wrapped_base64(content) if form == "base64" else content
