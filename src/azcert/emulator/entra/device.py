@@ -1,7 +1,7 @@
 """The device code flow, as far as the recording shows it: a code, polling, and a person's tokens.
 
-The emulator has no people: whoever is asked to sign in has done so after ``delays.sign_in`` seconds. Vaults give
-that person no role. https://learn.microsoft.com/entra/identity-platform/v2-oauth2-device-code
+The emulator has no people: whoever is asked to sign in has done so after ``delays.sign_in`` seconds. Vaults
+give that person no role. https://learn.microsoft.com/entra/identity-platform/v2-oauth2-device-code
 """
 
 from __future__ import annotations

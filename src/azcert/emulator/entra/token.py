@@ -22,12 +22,13 @@ from azcert.emulator.origin import Answer, Kind, assumed, recorded
 
 if TYPE_CHECKING:
     from azcert.emulator.entra.clouds import Cloud
+    from azcert.emulator.entra.resources import Resource
     from azcert.emulator.world import World
 
 __all__ = ["TokenRequest", "answer", "device_code"]
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-LONG_LIFETIME = 86_399
+DEFAULT_LIFETIME, LONG_LIFETIME = 3599, 86_399
 LARGEST_FORM = 1_048_576
 
 ISSUED = Kind(
@@ -91,25 +92,29 @@ def answer(world: World, request: TokenRequest) -> Answer:
         raise EntraRefusal(faults.COMMON_TENANT, grant=grant)
     client_id, secret = _client(request)
     name = _resource_name(form, request.version)
-    app = world.documents.get("app", client_id.lower()) if tenant is None else None
-    if tenant is not None:
-        app = find_app(world, client_id, tenant["id"])
+    app = _app(world, client_id, tenant)
     if app is None:
         raise EntraRefusal(faults.APP_NOT_FOUND, client=client_id, tenant=request.tenant)
-    tenant = tenant or {"id": app["tenant"]}
     if app.get("accountEnabled") is False or app.get("disabledByMicrosoftStatus"):
         raise EntraRefusal(faults.APP_DISABLED, client=client_id, name=str(app.get("displayName")))
-    method = _authenticate(world, request, app, client_id, secret, tenant)
-    resource = find_resource(world, name, tenant)
-    asked = _asked_claims(form)
+    home = tenant or {"id": app["tenant"]}
+    method = _authenticate(world, request, app, client_id, secret, home)
+    client = tokens.Client(app, str(home["id"]), method)
+    return _issued(world, cloud, request, client, find_resource(world, name, home), name)
+
+
+def _issued(
+    world: World, cloud: Cloud, request: TokenRequest, client: tokens.Client, resource: Resource, name: str
+) -> Answer:
+    """Answer with an access token."""
+    asked = _asked_claims(request.form)
     capable = "cp1" in {str(value).lower() for value in asked.get("xms_cc", ())}
     lifetime = world.token_lifetime
     # https://learn.microsoft.com/entra/identity/conditional-access/concept-continuous-access-evaluation-workload:
-    # for applications only Graph takes part, and its tokens live a day.
-    long = capable and resource.app_id == GRAPH and lifetime > 3000  # noqa: PLR2004 - a test's short one wins
+    # for applications only Graph takes part, and its tokens live a day. A lifetime that was set goes first.
+    long = capable and resource.app_id == GRAPH and lifetime == DEFAULT_LIFETIME
     if long:
         lifetime = LONG_LIFETIME
-    client = tokens.Client(app, str(tenant["id"]), method)
     token = tokens.issue(
         world,
         cloud,
@@ -125,6 +130,14 @@ def answer(world: World, request: TokenRequest) -> Answer:
     if long:
         return ISSUED_LONG.answer({**body, "refresh_in": lifetime // 2, "access_token": token})
     return ISSUED.answer({**body, "access_token": token})
+
+
+def _app(world: World, client_id: str, tenant: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the application in the tenant, or anywhere where AD FS is asked."""
+    if tenant is not None:
+        return find_app(world, client_id, tenant["id"])
+    app = world.documents.get("app", client_id.lower())
+    return app if isinstance(app, dict) else None
 
 
 def device_code(world: World, body: bytes) -> Answer:
