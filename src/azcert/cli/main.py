@@ -82,11 +82,18 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _explain(error: Exception) -> str | None:
     """Return the message for an expected failure, None for a bug, which keeps its traceback."""
-    from azure.core.exceptions import AzureError
+    from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
 
     from azcert.errors import AzcertError
 
-    if isinstance(error, AzcertError | AzureError | OSError):
+    if isinstance(error, AzcertError):
+        return str(error)
+    if isinstance(error, ServiceRequestError | ServiceResponseError):
+        return f"The service could not be reached: {error.message}"
+    if isinstance(error, AzureError):
+        # azure-core repeats code and message on lines of their own.
+        return error.message.partition("\n")[0]
+    if isinstance(error, OSError):
         return str(error)
     return None
 
