@@ -7,7 +7,6 @@ choice among several is Microsoft.Identity.Web's: valid now, then the newest ``N
 from __future__ import annotations
 
 import difflib
-import operator
 import re
 from typing import TYPE_CHECKING
 
@@ -195,7 +194,8 @@ def _near(entries: Sequence[Entry], selector: Selector) -> list[Entry]:
 def _is_mistyped(wanted: str, entry: Entry) -> bool:
     """Tell whether a few digits differ; two random thumbprints agree in one of sixteen."""
     actual = entry.thumbprint if len(wanted) == len(entry.thumbprint) else entry.thumbprint_sha256
-    return sum(map(operator.eq, wanted, actual)) > len(actual) * 3 // 4
+    same = sum(ours == theirs for ours, theirs in zip(wanted, actual, strict=True))
+    return same > len(actual) * 3 // 4
 
 
 def _rejected(matching: Sequence[Entry], selector: Selector, where: str) -> SelectionError:

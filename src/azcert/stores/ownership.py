@@ -1,4 +1,4 @@
-"""Never trust a file or folder that others can write: who controls a path, judged on open descriptors (POSIX).
+"""Never trust a file or folder that others can write: judged by owner and mode of open descriptors (POSIX).
 
 The rule is ssh's (OpenSSH, ``auth_secure_path``): everything from the root to the file belongs to root or to
 this user, and nobody else may write it. A folder that all may write is passed where it is sticky, for there
@@ -37,7 +37,7 @@ def open_folder(folder: Path) -> int | None:
         raise AccessError(
             f"{user_name(os.geteuid())} may not open the folder {real}.",
             code="store-access-denied",
-            remedy="A CurrentUser store is its owner's alone; import the certificate to LocalMachine to share it.",
+            remedy="A CurrentUser store is its owner's alone; share certificates in LocalMachine.",
             path=str(real),
             user=user_name(os.geteuid()),
         ) from error
@@ -79,7 +79,7 @@ def read_trusted(
                 f"The private key {path} can be read by every user of this machine (mode"
                 f" {stat.S_IMODE(status.st_mode):04o}).",
                 code="key-file-open",
-                remedy=f"Close it with 'chmod o= {path}', and replace the certificate if others may have read it.",
+                remedy=f"Close it: chmod o= {path}; and replace the certificate if others may have read it.",
                 path=str(path),
             )
         return stream.read(), status
@@ -114,8 +114,6 @@ def _is_private_group(status: os.stat_result) -> bool:
     import grp  # noqa: PLC0415 - this and pwd do not exist on Windows
     import pwd  # noqa: PLC0415
 
-    if status.st_gid == _ROOT:
-        return True
     try:
         user, group = pwd.getpwuid(status.st_uid), grp.getgrgid(status.st_gid)
     except KeyError:

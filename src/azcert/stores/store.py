@@ -30,8 +30,8 @@ class Entry:
     :param protection: ``file``, ``encrypted``, ``pkcs11``, ``tpm``, ``cng``; None without a key.
     :param exportable: True where the private key may leave the store.
     :param path: the certificate's file, where it has one.
-    :param source: the source URI of the device that holds the key (``pkcs11:``, ``tpm:``); it signs instead of
-        `Store.signer`.
+    :param source: the source URI of the device that holds the key (``pkcs11:``, ``tpm:``); it signs, and
+        not `Store.signer`.
     """
 
     store: StoreName
