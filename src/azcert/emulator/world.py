@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 from azcert.emulator.faults import Faults
@@ -81,3 +81,15 @@ class World:
     """Vaults answer a token issued before this moment with a CAE claims challenge."""
     empty_pages: int = 0
     """So many empty pages follow the last item of a vault's list, as the real service may send."""
+
+    def begin_again(self, documents: list[tuple[str, str, str]]) -> None:
+        """Put everything back: *documents* (of `Documents.snapshot`), and the rest as in a new world."""
+        self.documents.restore(documents)
+        self.clock.offset = 0.0
+        self.faults.clear()
+        self.requests.clear()
+        self.record.clear()
+        self.delays = Delays()
+        for each in fields(self):
+            if each.default is not MISSING:
+                setattr(self, each.name, each.default)
