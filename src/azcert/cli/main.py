@@ -87,7 +87,8 @@ def _explain(error: Exception) -> str | None:
     from azcert.errors import AzcertError
 
     if isinstance(error, AzcertError):
-        return str(error)
+        # What to do stands on a line of its own: a service's text before it can be long.
+        return f"{error.message}\n{error.remedy}" if error.remedy else error.message
     if isinstance(error, ServiceRequestError | ServiceResponseError):
         return f"The service could not be reached: {error.message}"
     if isinstance(error, AzureError):
