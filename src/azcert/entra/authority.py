@@ -57,6 +57,8 @@ _CUSTOMER_SUFFIXES = (
 )
 
 _TENANT_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-.")
+_HOST = re.compile(r"([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+_PATH = re.compile(r"(/[A-Za-z0-9._~\-]+)*")
 # A DNS label, as newer MSALs check it: a region becomes part of a host name.
 _REGION = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -109,7 +111,11 @@ def parse_authority(text: str) -> Authority:
     :raises ConfigurationError: another scheme than https, or no host.
     """
     cleaned = text.strip().rstrip("/")
-    parts = urlsplit(cleaned if "://" in cleaned else f"https://{cleaned}")
+    try:
+        parts = urlsplit(cleaned if "://" in cleaned else f"https://{cleaned}")
+    except ValueError:
+        # Half a bracket of an IPv6 address.
+        parts = urlsplit("https://")
     if parts.scheme != "https":
         raise ConfigurationError(
             f"The authority {text!r} begins with {parts.scheme}://; tokens are only asked for over TLS.",
@@ -117,7 +123,7 @@ def parse_authority(text: str) -> Authority:
             remedy=f"Write https://{parts.netloc} or just the host.",
             authority=text,
         )
-    if not parts.hostname or parts.query or parts.fragment or parts.username:
+    if not _HOST.fullmatch(parts.netloc) or not _PATH.fullmatch(parts.path) or parts.query or parts.fragment:
         raise ConfigurationError(
             f"The authority {text!r} is not a host or an https URL.",
             code="bad-authority",
