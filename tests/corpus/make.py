@@ -1,6 +1,6 @@
 """Build the corpus: a folder of good and hostile certificate files, each with the verdict it deserves.
 
-    python tests/corpus/make.py FOLDER
+    cd tests && python -m corpus.make FOLDER
 
 writes the files and ``expected.json``. The list is the same on every run; the keys are new. Any other program
 that reads certificates can be judged by it. The password of everything encrypted is in ``expected.json``.
