@@ -12,6 +12,7 @@ _LOST: tuple[type[Exception], ...] = (
     # The connection, not the request, is at fault: everything behind it is found anew, once.
     pkcs11.DeviceRemoved,
     pkcs11.DeviceError,
+    pkcs11.GeneralError,
     pkcs11.ObjectHandleInvalid,
     pkcs11.KeyHandleInvalid,
     pkcs11.SessionClosed,
@@ -20,6 +21,8 @@ _LOST: tuple[type[Exception], ...] = (
     pkcs11.TokenNotPresent,
     pkcs11.TokenNotRecognised,
     pkcs11.UserNotLoggedIn,
+    # SoftHSM says so for a moment while another process that logs in rewrites the token's file.
+    pkcs11.UserPinNotInitialized,
 )
 
 _PIN_REMEDY = "azcert will not try this PIN again in this process, so that the token is not locked."

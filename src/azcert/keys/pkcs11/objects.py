@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,14 +63,14 @@ class StoredKey:
 
 def certificates(session: TokenSession, query: ObjectQuery) -> list[StoredCertificate]:
     """Return the X.509 certificates that *query* describes."""
-    found = session.session.get_objects(_template(ObjectClass.CERTIFICATE, query))
+    found = _search(session, _template(ObjectClass.CERTIFICATE, query))
     return [
         StoredCertificate(
             _read(item, Attribute.VALUE, b""),
             _read(item, Attribute.ID, b""),
             _read(item, Attribute.LABEL, ""),
         )
-        for item in list(found)
+        for item in found
     ]
 
 
@@ -78,7 +79,7 @@ def private_keys(session: TokenSession, query: ObjectQuery) -> list[StoredKey]:
     template = _template(ObjectClass.PRIVATE_KEY, query) | {Attribute.KEY_TYPE: KeyType.RSA}
     return [
         StoredKey(_read(item, Attribute.ID, b""), _read(item, Attribute.LABEL, ""), modulus_of(item))
-        for item in list(session.session.get_objects(template))
+        for item in _search(session, template)
     ]
 
 
@@ -94,7 +95,7 @@ def private_key(
     if known is not None:
         return known
     template = _template(ObjectClass.PRIVATE_KEY, query) | {Attribute.KEY_TYPE: KeyType.RSA}
-    keys = list(session.session.get_objects(template))
+    keys = _search(session, template)
     fitting = [key for key in keys if public is None or modulus_of(key) in {None, public.public_numbers().n}]
     if not fitting:
         found = f"{len(keys)} with another modulus" if keys else "none"
@@ -131,7 +132,7 @@ def public_half(key: pkcs11.PrivateKey, session: TokenSession, token: str) -> RS
     identity = _read(key, Attribute.ID, b"")
     if identity:
         template = {Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.ID: identity}
-        sources += list(session.session.get_objects(template))
+        sources += _search(session, template)
     for item in sources:
         modulus, exponent = modulus_of(item), _read(item, Attribute.PUBLIC_EXPONENT, b"")
         if modulus and exponent:
@@ -147,6 +148,13 @@ def modulus_of(key: pkcs11.Object) -> int | None:
     """Return the modulus, None where the token does not show it."""
     raw: bytes = _read(key, Attribute.MODULUS, b"")
     return int.from_bytes(raw, "big") if raw else None
+
+
+def _search(session: TokenSession, template: dict[Attribute, Any]) -> list[pkcs11.Object]:
+    # A search that cannot begin makes python-pkcs11 write to stderr; this call tells a lost session quietly.
+    with suppress(pkcs11.RandomNoRNG, pkcs11.FunctionNotSupported):
+        session.session.generate_random(8)
+    return list(session.session.get_objects(template))
 
 
 def _template(kind: ObjectClass, query: ObjectQuery) -> dict[Attribute, Any]:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -32,6 +33,10 @@ PinGiver = Callable[[], "Secret | None"]
 
 T = TypeVar("T")
 
+# Seconds between looks for a token that is not there: a reader needs a moment after plugging in, and SoftHSM
+# shows a token without its label while another process that logs in rewrites its file.
+_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4)
+_RETRIES = (0.05, 0.3)  # seconds before work is run again with everything opened anew
 _KEPT_IDLE = 8  # sessions a token keeps open between signatures; tokens offer few
 
 
@@ -100,22 +105,23 @@ class Token:
         """Run *work* in a session that is logged in, alone in that session.
 
         Where the token was reset, pulled or logged out since, everything is opened anew and *work* is run
-        a second time, once.
+        again, twice at most.
 
         :raises AzcertError: the token's refusal, explained; *what* says what was attempted.
         """
-        for last in (False, True):
+        for pause in (*_RETRIES, None):
             generation = self._generation
             try:
                 with self.module.turn():
                     return self._use(pin, work, write=write)
             except pkcs11.PKCS11Error as error:
-                if last or not is_lost(error):
+                if pause is None or not is_lost(error):
                     raise explain(error, what, str(self)) from error
                 if is_uninitialised(error):
                     self.module.restart()
                 self._drop(generation)
-        raise AssertionError("unreachable: the second pass returns or raises")
+                time.sleep(pause)
+        raise AssertionError("unreachable: the last pass returns or raises")
 
     def _use(self, pin: PinGiver, work: Callable[[TokenSession], T], *, write: bool) -> T:
         with self._lock:
@@ -215,15 +221,19 @@ class Token:
 
     def _find(self) -> pkcs11.Token:
         """Return the token where it is now: it may have come back in another slot."""
-        found = [
-            token
-            for token in _tokens(self.module)
-            if (token.label, token.serial) == self._identity
-            and (self._query.slot_id is None or token.slot.slot_id == self._query.slot_id)
-        ]
-        if not found:
-            raise pkcs11.TokenNotPresent
-        return found[0]
+        for pause in (*_PAUSES, None):
+            for token in _tokens(self.module):
+                same = (token.label, token.serial) == self._identity
+                if same and self._query.slot_id in {None, token.slot.slot_id}:
+                    return token
+            if pause is not None:
+                time.sleep(pause)
+        raise pkcs11.TokenNotPresent
+
+    @property
+    def in_use(self) -> bool:
+        """Tell whether a signer or an operation uses it."""
+        return self._users > 0
 
     def acquire(self) -> None:
         """Count one more user; each one calls `release`."""
@@ -273,12 +283,19 @@ def open_token(module: Module, query: TokenQuery) -> Token:
 
     :raises SelectionError: none (``not-found``) or several (``ambiguous``) match; the message lists them.
     """
-    with module.turn():
-        try:
-            present = _tokens(module)
-        except pkcs11.PKCS11Error as error:
-            raise explain(error, "list the tokens", str(module.path)) from error
-    matching = [token for token in present if _matches(module, query, token)]
+    for pause in (*_PAUSES, None):
+        with module.turn():
+            try:
+                present = _tokens(module)
+            except pkcs11.PKCS11Error as error:
+                raise explain(error, "list the tokens", str(module.path)) from error
+        matching = [token for token in present if _matches(module, query, token)]
+        if matching or pause is None:
+            break
+        # Some modules look for tokens only when they start; nobody is disturbed while none is in use.
+        if not any(token.module is module and token.in_use for token in list(_open.values())):
+            module.restart()
+        time.sleep(pause)
     names = ", ".join(sorted(f"{token.label!r} (serial {token.serial.decode()})" for token in present))
     if not matching:
         raise SelectionError(
@@ -305,7 +322,12 @@ def _tokens(module: Module) -> list[pkcs11.Token]:
     for slot in module.slots():
         try:
             token = slot.get_token()
-        except (pkcs11.TokenNotPresent, pkcs11.TokenNotRecognised, pkcs11.DeviceRemoved):
+        except (
+            pkcs11.TokenNotPresent,
+            pkcs11.TokenNotRecognised,
+            pkcs11.DeviceRemoved,
+            pkcs11.GeneralError,
+        ):
             continue
         # An uninitialised token has no label, no PIN and no objects.
         if token.flags & TokenFlag.TOKEN_INITIALIZED:
