@@ -8,6 +8,8 @@ with a password would take hours because its maker chose an absurd work factor.
 from __future__ import annotations
 
 import itertools
+import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -15,7 +17,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Element", "Kind", "Malformed", "Truncated", "children", "classify", "costly", "guess", "read"]
+__all__ = [
+    "Element",
+    "Kind",
+    "Malformed",
+    "Truncated",
+    "children",
+    "classify",
+    "costly",
+    "guess",
+    "read",
+    "tolerated",
+]
 
 SEQUENCE = 0x30
 INTEGER = 0x02
@@ -234,6 +247,14 @@ def _sequences(data: bytes, start: int, stop: int, depth: int) -> Iterator[Eleme
         if element.constructed or element.tag == OCTET_STRING:
             yield from _sequences(data, element.content, element.content_end, depth + 1)
         position = element.end
+
+
+@contextmanager
+def tolerated() -> Iterator[None]:
+    """Silence what ``cryptography`` says about BER: OpenSSL, Java and Windows write it, unasked."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def guess(data: bytes) -> str | None:

@@ -216,8 +216,10 @@ class _Reader:
 
     def _add_pkcs7(self, data: bytes) -> None:
         try:
+            with der.tolerated():
+                loaded = pkcs7.load_der_pkcs7_certificates(data)
             # Parsed again one by one, for the checks above.
-            found = [each.public_bytes(_DER) for each in pkcs7.load_der_pkcs7_certificates(data)]
+            found = [each.public_bytes(_DER) for each in loaded]
         except (ValueError, UnsupportedAlgorithm) as error:
             raise self._damaged(f"the PKCS#7 structure holds no readable certificates ({error})") from error
         for each in found:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -71,9 +70,7 @@ def open_with(data: bytes, password: bytes | None) -> Opened:
 def _load(data: bytes, password: bytes | None) -> pkcs12.PKCS12KeyAndCertificates:
     if data[1:2] != _INDEFINITE_LENGTH:
         return pkcs12.load_pkcs12(data, password)
-    with warnings.catch_warnings():
-        # cryptography warns about BER, which old Java and Windows programs write; the user cannot help it.
-        warnings.simplefilter("ignore", UserWarning)
+    with der.tolerated():
         return pkcs12.load_pkcs12(data, password)
 
 
