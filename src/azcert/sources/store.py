@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from azcert.certificate.fitness import require_fit
 from azcert.certificate.signer import SigningCertificate
-from azcert.errors import AccessError, AzcertError, CertificateError
+from azcert.errors import AzcertError, CertificateError
 from azcert.sources.uri import DotnetUri, Pkcs11Uri, StoreUri, TpmUri, parse_source
 from azcert.stores.find import choose, find
 from azcert.stores.names import Location, StoreName
@@ -42,7 +42,7 @@ class StoreSource:
         *,
         name: str,
         password: Secret | None = None,
-        elsewhere: Sequence[Store] = (),
+        elsewhere: Sequence[StoreName] = (),
         now: Callable[[], dt.datetime] | None = None,
     ) -> None:
         self.name = name
@@ -80,17 +80,16 @@ class StoreSource:
         """
         now = self._now()
         found = self._entries()
-        moments = [
-            moment for entry in found for moment in (entry.not_before, entry.not_after) if moment > now
-        ]
-        self._due = min(moments, default=None)
+        matching = find(found, self._selector)
+        bounds = [bound for entry in matching for bound in (entry.not_before, entry.not_after)]
+        self._due = min((bound for bound in bounds if bound > now), default=None)
         entry = choose(
             found,
             self._selector,
             now=now,
             where=str(self._store),
             skip=skip,
-            elsewhere=() if find(found, self._selector) else self._others(),
+            elsewhere=() if matching else self._others(),
         )
         certificate = self._store.certificate(entry)
         require_fit(certificate, now=now, name=self.name)
@@ -115,9 +114,9 @@ class StoreSource:
 
     def _others(self) -> list[Entry]:
         entries: list[Entry] = []
-        for store in self._elsewhere:
+        for name in self._elsewhere:
             try:
-                entries += find(store.entries(), self._selector)
+                entries += find(open_store(name).entries(), self._selector)
             except AzcertError:
                 # Only a hint is looked for; what is wrong with another store is not this user's question.
                 continue
@@ -171,7 +170,7 @@ def open(  # noqa: A001 - the name every opener has (azcert.sources.open)
         uri.selector,
         name=str(uri),
         password=password,
-        elsewhere=[open_store(StoreName(other, uri.store.name))],
+        elsewhere=[StoreName(other, uri.store.name)],
     )
 
 

@@ -1,8 +1,8 @@
 """The store that .NET programs use on Linux, read in place and written as .NET writes it.
 
-dotnet/runtime, ``OpenSslDirectoryBasedStoreProvider``: the folder ``x509stores`` below ``~/.dotnet`` holds one
-PKCS#12 file without password for each certificate, named after its thumbprint; every ``*.pfx`` is read and its
-name ignored, what cannot be read is passed over. Only ``CurrentUser`` has such a folder.
+dotnet/runtime, ``OpenSslDirectoryBasedStoreProvider``: the folder ``x509stores`` below ``~/.dotnet`` holds
+one PKCS#12 file without password for each certificate, named after its thumbprint; every ``*.pfx`` is read and
+its name ignored, what cannot be read is passed over. Only ``CurrentUser`` has such a folder.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _NAMES = ("", *(f".{number}" for number in range(1, 10)))
 class DotnetStore:
     """Implements `azcert.stores.store.Store` for .NET's folder.
 
-    :raises ConfigurationError: another system than Linux, or ``LocalMachine``, which has no certificates there.
+    :raises ConfigurationError: not Linux, or ``LocalMachine``, which has no such folder.
     """
 
     def __init__(self, name: StoreName, folder: Path | None = None) -> None:
