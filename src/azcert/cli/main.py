@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("azcert.cli.new:new", "Make a key and a self-signed certificate."),
     "show": ("azcert.cli.show:show", "Show what a certificate file holds, and whether Entra ID takes it."),
     "convert": ("azcert.cli.convert:convert", "Write a certificate file in another form."),
+    "app": ("azcert.cli.app:app", "Register certificates on app registrations."),
     "emulator": ("azcert.cli.emulator:emulator", "Stand in for Entra ID and Key Vault on this machine."),
     "token": ("azcert.cli.token:token", "Print an access token."),
     "secret": ("azcert.cli.secret:secret", "Read and write Key Vault secrets."),
