@@ -201,7 +201,7 @@ def remove_certificate(*, name: str, key: str, yes: bool, **identity: Any) -> No
         found = _find_key(application, key)
         if not yes and _is_last(application, found):
             click.confirm(
-                f"{found.thumbprint} is the last working credential of {application.display_name}. Remove it?",
+                f"{found.thumbprint} is the last credential that works here. Remove it?",
                 abort=True,
                 err=True,
             )
