@@ -252,7 +252,7 @@ def _not_found(name: str) -> CertificateError:
 def _unreadable(name: str) -> AccessError:
     user = _user(os.geteuid()) if hasattr(os, "geteuid") else "This user"
     path = Path(name)
-    blocked = next((each for each in reversed(path.absolute().parents) if not os.access(each, os.X_OK)), None)
+    blocked = next((each for each in reversed(path.absolute().parents) if not _may_enter(each)), None)
     if blocked is not None:
         return AccessError(
             f"{user} may not enter the folder {blocked}, where {name} is.",
@@ -268,6 +268,11 @@ def _unreadable(name: str) -> AccessError:
         name=name,
         user=user,
     )
+
+
+def _may_enter(folder: Path) -> bool:
+    # access() asks for the real user where nothing else is said; files are opened by the effective one.
+    return os.access(folder, os.X_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _user(uid: int) -> str:

@@ -220,7 +220,7 @@ class _Reader:
                 loaded = pkcs7.load_der_pkcs7_certificates(data)
             # Parsed again one by one, for the checks above.
             found = [each.public_bytes(_DER) for each in loaded]
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except (*private_key.REFUSALS, UnsupportedAlgorithm) as error:
             raise self._damaged(f"the PKCS#7 structure holds no readable certificates ({error})") from error
         for each in found:
             self._add_certificate(each)
@@ -264,7 +264,7 @@ class _Reader:
                 return pkcs12.open_with(data, candidate)
             except UnsupportedAlgorithm as error:
                 raise private_key.unsupported_encryption(self.name, cipher, error) from error
-            except ValueError:
+            except private_key.REFUSALS:
                 continue
         if self.password:
             raise private_key.wrong_password(self.name, f"PKCS#12, {cipher or 'not encrypted'}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from azcert._redact import Secret
 
 __all__ = [
+    "REFUSALS",
     "damaged",
     "load_encrypted",
     "load_legacy",
@@ -26,6 +27,8 @@ __all__ = [
     "unsupported_encryption",
     "wrong_password",
 ]
+REFUSALS = (ValueError, TypeError, InternalError)
+"""How ``cryptography`` says that it cannot read something; InternalError for impossible scrypt parameters."""
 
 
 def load_plain(data: bytes, name: str) -> PrivateKeyTypes:
@@ -42,7 +45,7 @@ def load_plain(data: bytes, name: str) -> PrivateKeyTypes:
             remedy="Entra ID takes RSA keys: make one with azcert new.",
             name=name,
         ) from error
-    except (ValueError, TypeError) as error:
+    except REFUSALS as error:
         raise damaged(name, "its private key cannot be parsed") from error
 
 
@@ -61,7 +64,7 @@ def load_encrypted(data: bytes, password: Secret | None, name: str) -> PrivateKe
         key = load_der_private_key(data, password.reveal_bytes(), unsafe_skip_rsa_key_validation=True)
     except UnsupportedAlgorithm as error:
         raise unsupported_encryption(name, cipher, error) from error
-    except (ValueError, TypeError) as error:
+    except REFUSALS as error:
         raise wrong_password(name, what) from error
     return _consistent(key, name)
 
@@ -77,7 +80,7 @@ def load_legacy(pem: bytes, cipher: str, password: Secret | None, name: str) -> 
         key = load_pem_private_key(pem, password.reveal_bytes(), unsafe_skip_rsa_key_validation=True)
     except UnsupportedAlgorithm as error:
         raise unsupported_encryption(name, cipher, error) from error
-    except (ValueError, TypeError) as error:
+    except REFUSALS as error:
         raise wrong_password(name, f"OpenSSL, {cipher}") from error
     return _consistent(key, name)
 
