@@ -217,13 +217,7 @@ def stop(folder: Path | None) -> None:
     Example:
       azcert emulator stop
     """
-    remote = _remote(folder)
-    remote.call("POST", "/stop")
-    end = time.monotonic() + 10
-    while remote.is_alive():
-        if time.monotonic() > end:
-            raise click.ClickException(f"The emulator (process {remote.pid}) did not stop within 10 seconds.")
-        time.sleep(0.05)
+    _remote(folder).stop()
 
 
 @emulator.command()

@@ -9,6 +9,7 @@ import os
 import ssl
 import stat
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -110,6 +111,26 @@ class Remote:
                 f"The emulator refused {method} {path}: {answer.get('error')}.", code="refused"
             )
         return answer
+
+    def stop(self) -> None:
+        """Stop it, and return when it has stopped.
+
+        :raises EmulatorError: ``not-running``; or ``not-stopped``: it still answers after ten seconds.
+        """
+        self.call("GET", "/status")
+        # It may be gone before its answer is here.
+        with contextlib.suppress(EmulatorError):
+            self.call("POST", "/stop")
+        end = time.monotonic() + _SECONDS
+        while self.is_alive():
+            if time.monotonic() > end:
+                raise EmulatorError(
+                    f"The emulator at {self.folder} was asked to stop and still answers.",
+                    code="not-stopped",
+                    remedy=f"Ask its operator, or end process {self.pid}.",
+                    pid=self.pid,
+                )
+            time.sleep(0.02)
 
     def is_alive(self) -> bool:
         """Tell whether it answers."""
