@@ -251,6 +251,30 @@ DISABLED = _fault(
     recorded("keyvault-secret-disabled.json", "keyvault-secret-list-empty-pages.json"),
     "SecretDisabled",
 )
+KEY_DISABLED = _fault(
+    "using a disabled key",
+    403,
+    "Forbidden",
+    "Operation {operation} is not allowed on a disabled key.",
+    assumed("by analogy with the disabled secret"),
+    "KeyDisabled",
+)
+KEY_TIME = _fault(
+    "signing with a key outside its time",
+    403,
+    "Forbidden",
+    "Operation {operation} is not allowed on {state} key.",
+    documented("https://learn.microsoft.com/azure/key-vault/keys/about-keys-details"),
+    "KeyNotInValidTime",
+)
+KEY_OPERATION = _fault(
+    "an operation that the key's key_ops do not name",
+    403,
+    "Forbidden",
+    "Operation {operation} is not permitted on this key.",
+    documented("https://learn.microsoft.com/azure/key-vault/keys/about-keys-details"),
+    "KeyOperationForbidden",
+)
 RESTORE_CONFLICT = _fault(
     "restoring a name that is in use, or was until a moment ago",
     409,

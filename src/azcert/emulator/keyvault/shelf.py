@@ -45,8 +45,10 @@ class Shelf:
         """
         document = self.find(name)
         if document is not None:
-            for entry in reversed(document["versions"]):
-                if version in ("", entry["version"]):
+            if not version:
+                return document, self.newest(document)
+            for entry in document["versions"]:
+                if entry["version"] == version:
                     return document, entry
         shown = f"{name}/{version}" if version else name
         raise VaultRefusal(faults.NOT_FOUND[self.noun], name=shown)
@@ -59,6 +61,27 @@ class Shelf:
         check_name(name)
         document = self._read(name)
         return document if document is not None and self._state(document) == "live" else None
+
+    @staticmethod
+    def newest(document: Document) -> dict[str, Any]:
+        """Return the newest version, one that is still pending only where there is no other."""
+        done = [entry for entry in document["versions"] if not entry.get("pending")]
+        found: dict[str, Any] = (done or document["versions"])[-1]
+        return found
+
+    def is_deleted(self, name: str) -> bool:
+        """Tell whether the object is among the deleted ones, or on the way there."""
+        document = self._read(name)
+        return document is not None and self._state(document) in {"deleting", "deleted"}
+
+    def refuse_managed(self, name: str, operation: str) -> None:
+        """Refuse to touch what belongs to a certificate.
+
+        :raises VaultRefusal: the live object of this name does.
+        """
+        document = self.find(name)
+        if document is not None and self.newest(document).get("managed"):
+            raise VaultRefusal(faults.MANAGED, operation=operation, noun=self.noun)
 
     def deleted(self, name: str) -> Document:
         """Return a deleted object.
