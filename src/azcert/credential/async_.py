@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from time import time
 from typing import TYPE_CHECKING, Any
 
 from azcert.credential.caches.memory import DEFAULT_LIMIT
 from azcert.credential.events import EventKind
 from azcert.credential.flight import Flight
+from azcert.credential.flow import SYSTEM_CLOCK
 from azcert.credential.forks import renew_after_fork
 from azcert.credential.freshness import Freshness
 from azcert.credential.options import build_engine
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from azcert._redact import Secret
     from azcert.credential.caches.entry import TokenCache
     from azcert.credential.events import OnEvent
-    from azcert.credential.flow import Wanted
+    from azcert.credential.flow import Clock, Wanted
     from azcert.credential.tokens import Slot
     from azcert.sources.source import Source
 
@@ -64,6 +64,7 @@ class CertificateCredential:
         cache: TokenCache | None = None,
         cache_size: int = DEFAULT_LIMIT,
         on_event: OnEvent | None = None,
+        clock: Clock = SYSTEM_CLOCK,
         **options: Any,
     ) -> None:
         self._engine = build_engine(
@@ -81,10 +82,12 @@ class CertificateCredential:
             cache=cache,
             cache_size=cache_size,
             on_event=on_event,
+            clock=clock,
             options=options,
             load_now=False,
         )
         self._hits = self._engine.table.hits
+        self._time = clock.time
         self._options = options
         self._channels: dict[Hashable, AsyncChannel] = {}
         self._flights: dict[tuple[Hashable, Wanted], _Flight] = {}
@@ -110,7 +113,7 @@ class CertificateCredential:
         # The hit path: one look-up, one reading of the clock. Everything else is decided elsewhere.
         name = scopes if tenant_id is None and not enable_cae else (scopes, tenant_id, enable_cae)
         slot = self._hits.get(name)
-        if slot is not None and time() < slot.fresh_until and claims is None:
+        if slot is not None and self._time() < slot.fresh_until and claims is None:
             slot.hits += 1
             return slot.token
         return (
@@ -128,7 +131,7 @@ class CertificateCredential:
         """
         if not options:
             slot = self._hits.get(scopes)
-            if slot is not None and time() < slot.fresh_until:
+            if slot is not None and self._time() < slot.fresh_until:
                 slot.hits += 1
                 return slot.info
             return (await self._miss(scopes, scopes, None, None, False, "get_token_info", None)).info
@@ -136,7 +139,7 @@ class CertificateCredential:
         enable_cae = options.get("enable_cae", False)
         name = scopes if tenant_id is None and not enable_cae else (scopes, tenant_id, enable_cae)
         slot = self._hits.get(name)
-        if slot is not None and time() < slot.fresh_until and claims is None:
+        if slot is not None and self._time() < slot.fresh_until and claims is None:
             slot.hits += 1
             return slot.info
         return (await self._miss(scopes, name, claims, tenant_id, enable_cae, "get_token_info", None)).info

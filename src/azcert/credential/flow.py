@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from azcert.sources.follow import Follower
     from azcert.wire.message import LongFlow, Response
 
-__all__ = ["UNAVAILABLE", "Clock", "Engine", "Identity", "Wanted"]
+__all__ = ["SYSTEM_CLOCK", "UNAVAILABLE", "Clock", "Engine", "Identity", "Wanted"]
 
 _LOG = logging.getLogger("azcert.credential")
 
@@ -57,6 +57,9 @@ class Clock(NamedTuple):
 
     time: Callable[[], float] = time
     monotonic: Callable[[], float] = monotonic
+
+
+SYSTEM_CLOCK = Clock()
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class Engine:
         regions: Regions | None = None,
         check_authority: Callable[[], LongFlow[None]] | None = None,
         on_event: OnEvent | None = None,
-        clock: Clock = Clock(),  # noqa: B008  (immutable)
+        clock: Clock,
     ) -> None:
         self.identity = identity
         self.table = table

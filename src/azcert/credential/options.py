@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from azcert.credential.caches.entry import TokenCache
     from azcert.credential.events import OnEvent
+    from azcert.credential.flow import Clock
     from azcert.sources.source import Source
 
 __all__ = ["build_engine"]
@@ -35,6 +36,7 @@ _OWN_KEYWORDS = frozenset(
         "certificate",
         "certificate_data",
         "certificate_path",
+        "clock",
         "disable_instance_discovery",
         "on_event",
         "password",
@@ -75,6 +77,7 @@ def build_engine(
     cache: TokenCache | None,
     cache_size: int,
     on_event: OnEvent | None,
+    clock: Clock,
     options: dict[str, Any],
     load_now: bool,
 ) -> Engine:
@@ -94,7 +97,8 @@ def build_engine(
             remedy="Pass the application's ID: the portal shows it under App registrations, Overview.",
         )
     where = parse_authority(authority) if authority else default_authority()
-    follower = Follower(_source(certificate_path, certificate_data, certificate, password))
+    source = _source(certificate_path, certificate_data, certificate, password)
+    follower = Follower(source, monotonic=clock.monotonic)
     identity = Identity(
         tenant_id,
         client_id,
@@ -106,12 +110,13 @@ def build_engine(
     engine = Engine(
         identity,
         follower,
-        table=TokenTable(cache_size),
+        table=TokenTable(cache_size, clock=clock.time),
         rule=RetryRule.from_keywords(options),
         cache=_cache(cache, cache_persistence_options),
-        regions=configured_regions(),
+        regions=configured_regions(clock.monotonic),
         check_authority=None if unchecked else lambda: discovery_flow(where, tenant_id),
         on_event=on_event,
+        clock=clock,
     )
     if load_now or not follower.blocking:
         follower.current()

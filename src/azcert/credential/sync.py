@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from time import time
 from typing import TYPE_CHECKING, Any
 
 from azcert.credential.background import Background
 from azcert.credential.caches.memory import DEFAULT_LIMIT
 from azcert.credential.events import EventKind
 from azcert.credential.flight import Flight
+from azcert.credential.flow import SYSTEM_CLOCK
 from azcert.credential.forks import renew_after_fork
 from azcert.credential.freshness import Freshness
 from azcert.credential.options import build_engine
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from azcert._redact import Secret
     from azcert.credential.caches.entry import TokenCache
     from azcert.credential.events import OnEvent
-    from azcert.credential.flow import Wanted
+    from azcert.credential.flow import Clock, Wanted
     from azcert.credential.tokens import Slot
     from azcert.sources.source import Source
 
@@ -61,6 +61,7 @@ class CertificateCredential:
     :keyword cache: a `TokenCache` shared with other processes or credentials.
     :keyword int cache_size: how many tokens are kept in memory.
     :keyword on_event: called with an `Event` for each request, refresh, failure, ...
+    :keyword Clock clock: what time it is; for tests that do not want to wait.
     :keyword options: azure-core's pipeline keywords (``transport``, ``proxies``, ``connection_verify``, ...).
     :raises azcert.errors.CertificateError: the certificate cannot be used (a ``ValueError``).
     :raises azcert.errors.ConfigurationError: an argument is wrong (a ``ValueError``).
@@ -83,6 +84,7 @@ class CertificateCredential:
         cache: TokenCache | None = None,
         cache_size: int = DEFAULT_LIMIT,
         on_event: OnEvent | None = None,
+        clock: Clock = SYSTEM_CLOCK,
         **options: Any,
     ) -> None:
         self._engine = build_engine(
@@ -100,10 +102,12 @@ class CertificateCredential:
             cache=cache,
             cache_size=cache_size,
             on_event=on_event,
+            clock=clock,
             options=options,
             load_now=True,
         )
         self._hits = self._engine.table.hits
+        self._time = clock.time
         self._channel = Channel(options)
         self._lock = threading.Lock()
         self._flights: dict[Wanted, _Flight] = {}
@@ -130,7 +134,7 @@ class CertificateCredential:
         # The hit path: one look-up, one reading of the clock. Everything else is decided elsewhere.
         name = scopes if tenant_id is None and not enable_cae else (scopes, tenant_id, enable_cae)
         slot = self._hits.get(name)
-        if slot is not None and time() < slot.fresh_until and claims is None:
+        if slot is not None and self._time() < slot.fresh_until and claims is None:
             slot.hits += 1
             return slot.token
         return self._miss(
@@ -146,7 +150,7 @@ class CertificateCredential:
         """
         if not options:
             slot = self._hits.get(scopes)
-            if slot is not None and time() < slot.fresh_until:
+            if slot is not None and self._time() < slot.fresh_until:
                 slot.hits += 1
                 return slot.info
             return self._miss(scopes, scopes, None, None, False, "get_token_info", None).info
@@ -154,7 +158,7 @@ class CertificateCredential:
         enable_cae = options.get("enable_cae", False)
         name = scopes if tenant_id is None and not enable_cae else (scopes, tenant_id, enable_cae)
         slot = self._hits.get(name)
-        if slot is not None and time() < slot.fresh_until and claims is None:
+        if slot is not None and self._time() < slot.fresh_until and claims is None:
             slot.hits += 1
             return slot.info
         return self._miss(scopes, name, claims, tenant_id, enable_cae, "get_token_info", None).info

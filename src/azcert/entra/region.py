@@ -54,12 +54,12 @@ class Regions:
         self._left_until = self._monotonic() + _LEFT_FOR
 
 
-def configured_regions() -> Regions | None:
+def configured_regions(monotonic: Callable[[], float] = time.monotonic) -> Regions | None:
     """Return what AZURE_REGIONAL_AUTHORITY_NAME asks for, or None."""
     name = os.environ.get(REGION_VARIABLE, "").strip().lower()
     if not name:
         return None
-    return Regions(None if name in _DETECT else name)
+    return Regions(None if name in _DETECT else name, monotonic=monotonic)
 
 
 def _from_metadata() -> Flow[str | None]:

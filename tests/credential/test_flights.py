@@ -1,0 +1,218 @@
+"""One request per token, however many callers: threads, tasks, cancelled ones, failing ones, forked ones."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from azcert.credential.events import Counters, EventKind
+from azcert.errors import AuthenticationError
+from support.token_endpoint import SCOPE, TENANT, Answer, error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from azcert import CertificateCredential
+    from support.shells import Stand
+
+THREADS = int(os.environ.get("AZCERT_TEST_THREADS", "100"))
+
+
+def together(count: int, call: Callable[[int], Any]) -> list[Any]:
+    """Call in *count* threads that start at one moment; give results and errors."""
+    barrier = threading.Barrier(count)
+
+    def one(number: int) -> Any:
+        barrier.wait()
+        try:
+            return call(number)
+        except AuthenticationError as caught:
+            return caught
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, range(count)))
+
+
+def test_a_herd_of_threads_makes_one_request(stand: Stand) -> None:
+    stand.endpoint.delay = 0.05
+    counters = Counters()
+    with stand.sync(on_event=counters) as credential:
+        tokens = together(THREADS, lambda _: credential.get_token(SCOPE).token)
+    assert len(set(tokens)) == 1
+    assert len(stand.endpoint.seen) == 1
+    assert counters.count(EventKind.REQUEST) == 1
+    # Those who came while the request was under way waited for it; nobody asked for themselves.
+    assert counters.count(EventKind.WAITER) + credential.hit_count == THREADS - 1
+    assert counters.count(EventKind.SIGNED) == 1
+
+
+async def test_a_herd_of_tasks_makes_one_request(stand: Stand) -> None:
+    async with stand.aio() as credential:
+        tokens = await asyncio.gather(*[credential.get_token(SCOPE) for _ in range(100)])
+    assert len({token.token for token in tokens}) == 1
+    assert len(stand.endpoint.seen) == 1
+
+
+def test_spellings_of_one_token_share_it(stand: Stand) -> None:
+    with stand.sync() as credential:
+        first = credential.get_token("b/.default", "a/.default").token
+        assert credential.get_token("a/.default", "b/.default").token == first
+        assert credential.get_token("a/.default", "b/.default", "a/.default", tenant_id=TENANT).token == first
+        assert (
+            credential.get_token_info("b/.default", "a/.default", options={"tenant_id": TENANT}).token
+            == first
+        )
+        assert credential.get_token("a/.default").token != first
+    assert len(stand.endpoint.seen) == 2
+
+
+def test_different_tokens_do_not_wait_for_each_other(stand: Stand) -> None:
+    scopes = [f"api://{number}/.default" for number in range(20)]
+    with stand.sync(additionally_allowed_tenants=["*"]) as credential:
+        credential.get_token(SCOPE)
+        stand.endpoint.gate.clear()
+        with ThreadPoolExecutor(len(scopes)) as pool:
+            waiting = [pool.submit(credential.get_token, scope) for scope in scopes]
+            # All of them reach the endpoint while it answers none.
+            for _ in range(1 + len(scopes)):
+                assert stand.endpoint.arrived.acquire(timeout=30)
+            stand.endpoint.gate.set()
+            assert len({one.result().token for one in waiting}) == len(scopes)
+
+
+def test_an_error_reaches_all_who_waited_and_nobody_later(stand: Stand) -> None:
+    stand.endpoint.script.append(error(700016, "No such application."))
+    stand.endpoint.gate.clear()
+    counters = Counters()
+    with stand.sync(on_event=counters) as credential, ThreadPoolExecutor(10) as pool:
+        waiting = [pool.submit(credential.get_token, SCOPE) for _ in range(10)]
+        while counters.count(EventKind.WAITER) < 9:
+            time.sleep(0.001)
+        stand.endpoint.gate.set()
+        errors = [one.exception() for one in waiting]
+        assert {getattr(one, "aadsts", None) for one in errors} == {700016}
+        assert len({id(one) for one in errors}) == 10, "each caller has an error of its own to raise"
+        assert credential.get_token(SCOPE).token.startswith("token-")
+    assert len(stand.endpoint.seen) == 2
+
+
+async def test_a_cancelled_task_harms_nobody_and_its_token_is_kept(stand: Stand) -> None:
+    stand.endpoint.gate.clear()
+    async with stand.aio() as credential:
+        tasks = [asyncio.create_task(credential.get_token(SCOPE)) for _ in range(5)]
+        await asyncio.to_thread(stand.endpoint.arrived.acquire)
+        tasks[0].cancel()
+        tasks[3].cancel()
+        stand.endpoint.gate.set()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [isinstance(end, asyncio.CancelledError) for end in ends] == [True, False, False, True, False]
+        assert len({end.token for end in ends if not isinstance(end, BaseException)}) == 1
+
+        stand.endpoint.gate.clear()
+        alone = asyncio.create_task(credential.get_token("other/.default"))
+        await asyncio.to_thread(stand.endpoint.arrived.acquire)
+        alone.cancel()
+        stand.endpoint.gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await alone
+        await credential.get_token("other/.default")
+    assert len(stand.endpoint.seen) == 2
+
+
+async def test_an_error_reaches_all_tasks_that_waited(stand: Stand) -> None:
+    stand.endpoint.script.append(error(700016, "No such application."))
+    async with stand.aio() as credential:
+        ends = await asyncio.gather(*[credential.get_token(SCOPE) for _ in range(20)], return_exceptions=True)
+        assert {getattr(end, "aadsts", None) for end in ends} == {700016}
+        assert (await credential.get_token(SCOPE)).token
+    assert len(stand.endpoint.seen) == 2
+
+
+def test_a_caller_with_less_time_gives_up_alone(stand: Stand) -> None:
+    stand.endpoint.gate.clear()
+    counters = Counters()
+    with stand.sync(on_event=counters) as credential, ThreadPoolExecutor(2) as pool:
+        patient = pool.submit(credential.get_token, SCOPE)
+        assert stand.endpoint.arrived.acquire(timeout=30)
+        with pytest.raises(AuthenticationError, match="still under way"):
+            credential.get_token(SCOPE, timeout=0.05)
+        stand.endpoint.gate.set()
+        assert patient.result().token.startswith("token-1")
+    assert len(stand.endpoint.seen) == 1
+
+
+def test_a_caller_with_more_time_goes_on_after_a_leader_with_less(stand: Stand) -> None:
+    stand.endpoint.always = Answer(503, headers={"Retry-After": "1"})
+    counters = Counters()
+    with stand.sync(on_event=counters) as credential, ThreadPoolExecutor(2) as pool:
+        hasty = pool.submit(credential.get_token, SCOPE, timeout=0.3)
+        while counters.count(EventKind.REQUEST) < 1:
+            time.sleep(0.001)
+        stand.endpoint.always = None
+        assert credential.get_token(SCOPE).token.startswith("token-1")
+        assert isinstance(hasty.exception(), AuthenticationError)
+
+
+async def test_one_credential_serves_one_loop_after_another(stand: Stand) -> None:
+    credential = stand.aio()
+
+    async def use(scope: str) -> str:
+        token = (await credential.get_token(scope)).token
+        await credential._channel(asyncio.get_running_loop()).close()
+        return token
+
+    first = await asyncio.to_thread(asyncio.run, use(SCOPE))
+    second = await asyncio.to_thread(asyncio.run, use("other/.default"))
+    assert first != second
+    assert (await credential.get_token(SCOPE)).token == first
+
+
+def _child(credential: CertificateCredential, answers: Any) -> None:
+    answers.put([credential.get_token(SCOPE).token, credential.get_token("api://child/.default").token])
+
+
+def test_a_credential_works_in_a_forked_child_whatever_the_parents_threads_do(stand: Stand) -> None:
+    context = multiprocessing.get_context("fork")
+    with stand.sync() as credential, ThreadPoolExecutor(1) as pool:
+        token = credential.get_token(SCOPE).token
+        stand.endpoint.gate.clear()
+        # The fork happens in the middle of a flight, with its locks and its half-used connection.
+        flying = pool.submit(credential.get_token, "api://child/.default")
+        for _ in range(2):
+            assert stand.endpoint.arrived.acquire(timeout=30)
+        answers = context.SimpleQueue()
+        child = context.Process(target=_child, args=(credential, answers))
+        child.start()
+        assert stand.endpoint.arrived.acquire(timeout=30), "the child asks for itself"
+        stand.endpoint.gate.set()
+        mine = flying.result().token
+        inherited, own = answers.get()
+        child.join(30)
+    assert child.exitcode == 0
+    assert inherited == token
+    assert own != mine
+
+
+def _spawned(arguments: dict[str, Any], answers: Any) -> None:
+    from azcert import CertificateCredential
+    from support.token_endpoint import CLIENT
+
+    with CertificateCredential(TENANT, CLIENT, **arguments) as credential:
+        answers.put(credential.get_token(SCOPE).token)
+
+
+def test_a_spawned_worker_builds_its_own(stand: Stand) -> None:
+    context = multiprocessing.get_context("spawn")
+    answers = context.SimpleQueue()
+    child = context.Process(target=_spawned, args=(stand.arguments(), answers))
+    child.start()
+    assert answers.get().startswith("token-1")
+    child.join(30)
+    assert child.exitcode == 0
