@@ -1,8 +1,8 @@
 """The store that .NET programs use on Linux, read in place and written as .NET writes it.
 
 dotnet/runtime, ``OpenSslDirectoryBasedStoreProvider``: the folder ``x509stores`` below ``~/.dotnet`` holds
-one PKCS#12 file without password for each certificate, named after its thumbprint; every ``*.pfx`` is read and
-its name ignored, what cannot be read is passed over. Only ``CurrentUser`` has such a folder.
+one PKCS#12 file without password for each certificate, named after its thumbprint; every ``*.pfx`` is read
+and its name ignored, what cannot be read is passed over. Only ``CurrentUser`` has such a folder.
 """
 
 from __future__ import annotations

@@ -1,0 +1,135 @@
+"""Put what a file holds into a certificate store, the key at the protection level that was chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from azcert.certificate.chain import leaf_without_key, pair, with_chain
+from azcert.certificate.model import Certificate
+from azcert.errors import CertificateError, ConfigurationError
+from azcert.sources.open import open_source
+from azcert.sources.uri import Pkcs11Uri, TpmUri, parse_source
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from azcert._redact import Secret
+    from azcert.certificate.formats import Contents
+    from azcert.stores.directory.store import DirectoryStore
+    from azcert.stores.passphrase import PassphraseFrom
+    from azcert.stores.store import Entry
+
+__all__ = ["DEVICES", "Protection", "deposit", "rsa_pair"]
+
+DEVICES = ("pkcs11:", "tpm:")
+"""What a protection level begins with that is the URI of a place in a device."""
+
+_WITH_KEYS = "My"
+
+
+@dataclass(frozen=True)
+class Protection:
+    """How a private key is kept.
+
+    :param device: URI of the token or TPM that keeps it; None for a file in the store.
+    :param passphrase: encrypts the file.
+    :param passphrase_from: where programs find the passphrase; without it, they must bring it.
+    :param exportable: lets ``azcert export --private`` give it away again; never with a device.
+    """
+
+    device: str | None = None
+    passphrase: Secret | None = None
+    passphrase_from: PassphraseFrom | None = None
+    exportable: bool = False
+
+
+def deposit(
+    contents: Contents, store: DirectoryStore, protection: Protection, *, name: str, now: dt.datetime
+) -> list[Entry]:
+    """Put certificate, chain and key into *store*; in a store of CAs, every certificate by itself.
+
+    :param name: the file, for messages and, where a device has the key already, to be read again.
+    :raises CertificateError: the file's key fits none of its certificates, or is not RSA.
+    :raises ConfigurationError: the device cannot take the key.
+    """
+    if not contents.keys and store.name.name != _WITH_KEYS:
+        return [store.add(Certificate(each)) for each in contents.certificates]
+    if protection.device is not None:
+        return [_into_device(contents, store, protection.device, name=name, now=now)]
+    if not contents.keys:
+        leaf = leaf_without_key(contents.certificates, name=name)
+        return [store.add(with_chain(leaf, contents.certificates)[0])]
+    key, certificate = rsa_pair(contents, name=name, now=now)
+    return [
+        store.add(
+            certificate,
+            key,
+            exportable=protection.exportable,
+            passphrase=protection.passphrase,
+            passphrase_from=protection.passphrase_from,
+        )
+    ]
+
+
+def rsa_pair(contents: Contents, *, name: str, now: dt.datetime) -> tuple[RSAPrivateKey, Certificate]:
+    """Return the private key of *contents* and its certificate with the chain.
+
+    :raises CertificateError: they do not belong together, or the key is not RSA.
+    """
+    found = pair(contents, name=name, now=now)
+    if not isinstance(found.key, RSAPrivateKey):
+        raise CertificateError(
+            f"{name}: the key is of type {found.certificate.key_type}; Entra ID takes RSA.",
+            code="not-rsa",
+            remedy="Make a certificate with an RSA key: azcert new NAME",
+            name=name,
+        )
+    return found.key, found.certificate
+
+
+def _into_device(
+    contents: Contents, store: DirectoryStore, device: str, *, name: str, now: dt.datetime
+) -> Entry:
+    uri = parse_source(device)
+    if not isinstance(uri, Pkcs11Uri | TpmUri):
+        raise ConfigurationError(
+            f"{uri} is no device that keeps keys.",
+            code="not-a-device",
+            remedy=f"Begin with {' or '.join(DEVICES)}.",
+        )
+    level = "pkcs11" if isinstance(uri, Pkcs11Uri) else "tpm"
+    if not contents.keys:
+        # The key is in the device already; loading shows that it belongs to the certificate.
+        source = open_source(replace(uri, certificate=name))
+        try:
+            loaded = source.load()
+            loaded.signer.close()
+        finally:
+            source.close()
+        return store.add_device(loaded.certificate, str(replace(uri, certificate=None)), protection=level)
+    if isinstance(uri, TpmUri):
+        raise ConfigurationError(
+            "A key that was made outside a TPM is not put into one here: its copies would stay.",
+            code="not-importable",
+            remedy="Make the key in the TPM: azcert new NAME --key tpm:FILE",
+        )
+    key, certificate = rsa_pair(contents, name=name, now=now)
+    # A place of its own in the token: what is not said is taken from the certificate.
+    label = certificate.subject if uri.object is None else uri.object
+    uri = replace(uri, object=label, id=uri.id or bytes.fromhex(certificate.thumbprint), certificate=None)
+    _import_pkcs11(uri, key, certificate)
+    return store.add_device(certificate, str(uri), protection=level)
+
+
+def _import_pkcs11(uri: Pkcs11Uri, key: RSAPrivateKey, certificate: Certificate) -> None:
+    from azcert.sources.pkcs11 import open_place, pin_giver  # noqa: PLC0415 - python-pkcs11 is an extra
+
+    token, query = open_place(uri)
+    from azcert.keys.pkcs11.make import import_key, store_certificate  # noqa: PLC0415
+
+    pin = pin_giver(uri.pin.read() if uri.pin is not None else None)
+    import_key(token, pin, query, key).close()
+    store_certificate(token, pin, query, certificate.leaf)
