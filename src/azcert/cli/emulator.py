@@ -30,7 +30,7 @@ __all__ = ["emulator"]
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 BY_SIGNAL = 128
-DELAYS = ("propagation", "deletion", "recovery", "latency")
+DELAYS = ("propagation", "deletion", "recovery", "issuance", "sign_in", "latency")
 ACTIONS = ("answer", "delay", "truncate", "close", "reset", "hang", "unreachable", "untrusted")
 
 _file = click.Path(dir_okay=False, path_type=Path)
@@ -57,6 +57,9 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option(
         "--delay-recovery", type=DURATION, default=0.0, help="Recovered objects are live after this."
+    ),
+    click.option(
+        "--delay-issuance", type=DURATION, default=0.0, help="A vault's new certificate is ready after this."
     ),
     click.option("--latency", type=DURATION, default=0.0, help="Every answer takes this long."),
     click.option(
@@ -353,7 +356,11 @@ def _asked(given: dict[str, Any]) -> Options:
         port=given["port"],
         clock=moment.resolved(time.time()) if moment else None,
         delays=Delays(
-            given["delay_propagation"], given["delay_deletion"], given["delay_recovery"], given["latency"]
+            propagation=given["delay_propagation"],
+            deletion=given["delay_deletion"],
+            recovery=given["delay_recovery"],
+            issuance=given["delay_issuance"],
+            latency=given["latency"],
         ),
         passthrough=given["passthrough"],
     )
