@@ -12,6 +12,7 @@ where the emulator is already done.
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import json
 import os
 import re
@@ -20,6 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
+from cryptography.x509.oid import NameOID
 from support.emulated import ASSERTION_TYPE, CLIENT, TENANT, VAULT, Emulated, certificate, rsa_key, thumbprint
 
 if TYPE_CHECKING:
@@ -31,7 +36,7 @@ HOST = f"{VAULT}.vault.azure.net"
 VERSION = re.compile(r"\b[0-9a-f]{32}\b")
 GUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 PLACEHOLDER = re.compile(
-    r"<[^<>]*>|Sanitized|REDACTED|present|echo of .*|access_token|refresh_token|DEVICE_CODE|Dummy-.*"
+    r"<[^<>]*>|https://example.com|Sanitized|REDACTED|present|echo of .*|access_token|refresh_token|DEVICE_CODE|Dummy-.*"
 )
 STAMPS = {"created", "updated", "deletedDate", "scheduledPurgeDate"}
 # Presence is all that can be compared: builds, regions, addresses and ids are the service's own.
@@ -84,8 +89,10 @@ class Player:
         self.text = json.dumps(self.exchanges)
         self.emulated = Emulated(retention=self._retention(), tenant=self._tenant())
         delays = self.emulated.world.delays
+        if self.slow or "cancellation_requested" in str([x["request"] for x in self.exchanges]):
+            delays.issuance = DELAY
         if self.slow:
-            delays.deletion = delays.recovery = delays.issuance = delays.sign_in = DELAY
+            delays.deletion = delays.recovery = delays.sign_in = DELAY
         self.emulated.world.empty_pages = self._empty_pages()
         if '"invalid_tenant"' in self.text:
             self.emulated.world.documents.delete("tenant", self.emulated.tenant.lower())
@@ -140,7 +147,7 @@ class Player:
                 self._remember(answer)
                 return
             self.learned = learned
-            if not (self.slow and attempt == 1 and _unsettled(answer)):
+            if not (self.emulated.world.delays.issuance and attempt == 1 and _unsettled(answer)):
                 break
             self.emulated.world.clock.advance(DELAY)
         if not self.slow and self._means_not_yet(number):
@@ -195,9 +202,33 @@ class Player:
         if isinstance(body, str):
             content = self._form(body, status).encode()
         elif body is not None:
+            if "/import?" in request["path"] and PLACEHOLDER.fullmatch(body["value"]):
+                body = {**body, "value": self._own_pfx(request)}
             content = self._ours(json.dumps(body)).encode()
             headers.setdefault("Content-Type", "application/json")
         return self.emulated.send(request["method"], host, path, headers=headers, content=content)
+
+    def _own_pfx(self, request: dict[str, Any]) -> str:
+        """Return a PKCS #12 with the properties that the recorded answer tells of the shortened one."""
+        recorded = next(x["response"]["body"] for x in self.exchanges if x["request"] is request)
+        props, attributes = recorded["policy"]["x509_props"], recorded["attributes"]
+        start = dt.datetime.fromtimestamp(attributes["nbf"], dt.UTC)
+        spelled = props["subject"].replace(", ", ",")
+        name = x509.Name.from_rfc4514_string(spelled, {"S": NameOID.STATE_OR_PROVINCE_NAME})
+        key = rsa_key()
+        leaf = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(1)
+            .not_valid_before(start)
+            .not_valid_after(dt.datetime.fromtimestamp(attributes["exp"], dt.UTC))
+            .add_extension(x509.BasicConstraints(props["basic_constraints"]["ca"], None), critical=True)
+            .sign(key, SHA256())
+        )
+        data = pkcs12.serialize_key_and_certificates(None, key, leaf, None, NoEncryption())
+        return base64.b64encode(data).decode()
 
     def _form(self, body: str, status: int) -> str:
         """Fill a form that the recorder emptied: a good credential where the recording has success."""
@@ -230,7 +261,7 @@ class Player:
         for theirs, ours in self.learned.items():
             text = re.sub(rf"(?<![\w-]){re.escape(theirs)}(?![\w-])", ours, text)
         for theirs, ours in self.blobs.items():
-            text = text.replace(theirs, ours)
+            text = text.replace(theirs, json.dumps(ours)[1:-1])
         return text
 
     def _remember(self, answer: Response) -> None:
@@ -369,7 +400,17 @@ class Player:
             theirs = theirs.replace(old, new)
         if self._ours(theirs) == ours:
             return True
+        if "<base64" in theirs:
+            return self._same_with_blobs(theirs, ours)
         return self._learn(theirs, ours)
+
+    def _same_with_blobs(self, theirs: str, ours: str) -> bool:
+        """Compare a text around its shortened blobs, and keep ours for later requests."""
+        parts = [re.escape(part) for part in re.split(r"<base64[^<>]*>", theirs)]
+        found = re.fullmatch(r"([A-Za-z0-9+/=\s]+)".join(parts), ours)
+        if found:
+            self.blobs |= dict(zip(re.findall(r"<base64[^<>]*>", theirs), found.groups(), strict=True))
+        return found is not None
 
     def _learn(self, theirs: str, ours: str) -> bool:
         """Take versions that differ as the same thing under another name, once."""

@@ -251,6 +251,43 @@ DISABLED = _fault(
     recorded("keyvault-secret-disabled.json", "keyvault-secret-list-empty-pages.json"),
     "SecretDisabled",
 )
+PENDING_NOT_FOUND = _fault(
+    "no pending operation",
+    404,
+    "PendingCertificateNotFound",
+    "Pending Certificate not found: {name}",
+    recorded("keyvault-cert-operation-cancel.json"),
+)
+PENDING_EXISTS = _fault(
+    "creating while another operation is pending",
+    409,
+    "Conflict",
+    "A new key vault certificate can not be created or imported while a pending key vault certificate's "
+    "status is inProgress.",
+    documented("https://learn.microsoft.com/azure/key-vault/certificates/create-certificate-scenarios"),
+)
+NAME_TAKEN = _fault(
+    "a certificate under the name of a secret or key of its own",
+    409,
+    "Conflict",
+    "A {noun} named {name} exists that does not belong to a certificate.",
+    assumed("a certificate shares its name with its key and secret; the text is ours"),
+)
+OTHER_KEY = _fault(
+    "merging a certificate of another key",
+    400,
+    "BadParameter",
+    "The public key of the end-entity certificate in the specified X.509 certificate content does not match "
+    "the public key part of the specified private key. Please check if certificate is valid.",
+    assumed("as users quote it; no page or recording was found"),
+)
+ISSUER_NOT_FOUND = _fault(
+    "an unknown issuer",
+    404,
+    "CertificateIssuerNotFound",
+    "Issuer not found: {name}",
+    assumed("by analogy with the pending operation"),
+)
 KEY_DISABLED = _fault(
     "using a disabled key",
     403,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute, Route
 
-from azcert.emulator.keyvault import faults, keys, secrets
+from azcert.emulator.keyvault import certificates, faults, issuers, keys, secrets
 from azcert.emulator.keyvault.call import Call, Operation
 from azcert.emulator.keyvault.faults import VaultRefusal
 from azcert.emulator.keyvault.roles import authorize
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["routes"]
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
-OPERATIONS = (*secrets.OPERATIONS, *keys.OPERATIONS)
+OPERATIONS = (*secrets.OPERATIONS, *keys.OPERATIONS, *issuers.OPERATIONS, *certificates.OPERATIONS)
 LATEST = "2026-04-01"
 # Stable versions and the previews that SDKs were recorded with.
 _VERSION = re.compile(
