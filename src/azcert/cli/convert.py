@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
     from azcert._redact import Secret
+    from azcert.certificate.chain import Paired
     from azcert.certificate.formats import Contents
     from azcert.certificate.model import Certificate
 
@@ -42,6 +43,7 @@ _BY_SUFFIX = {
     ".b64": "base64",
 }
 _PUBLIC_FORMS = {"cer", "der"}
+_KEY_FORMS = {"key", "key-der"}
 
 
 @click.command()
@@ -101,6 +103,8 @@ def convert(
         raise click.UsageError(f"The suffix of {target} says nothing about a form: add --to.")
     if keep_password and (encrypt or new_password):
         raise click.UsageError("--keep-password and a new password exclude each other.")
+    if public and form in _KEY_FORMS:
+        raise click.UsageError("--public and the private key alone exclude each other.")
     refuse_existing([target], force=force)
     public = public or form in _PUBLIC_FORMS
     used: list[Secret | None] = []
@@ -125,8 +129,13 @@ def convert(
         new_password = used[-1]
     if (encrypt or form == "pkcs12-legacy") and new_password is None:
         new_password = choose_password(str(target))
-    key, certificate = _chosen(contents, source, public=public)
-    save(target, _written(form, key, certificate, new_password), private=key is not None, force=force)
+    if form in _KEY_FORMS:
+        key = _the_key(contents, source)
+        content = _written_key(form, key, new_password)
+    else:
+        key, certificate = _chosen(contents, source, public=public)
+        content = _written(form, key, certificate, new_password)
+    save(target, content, private=key is not None, force=force)
     if key is None:
         talk(f"Wrote {target}: {FORMS[form]}, without the private key.")
     else:
@@ -135,20 +144,49 @@ def convert(
 
 
 def _chosen(contents: Contents, source: str, *, public: bool) -> tuple[PrivateKeyTypes | None, Certificate]:
-    from azcert.certificate.chain import leaf_without_key, pair, with_chain
+    from azcert.certificate.chain import leaf_without_key, with_chain
+    from azcert.errors import CertificateError
 
     if public and not contents.keys:
         leaf = leaf_without_key(contents.certificates, name=source)
         return None, with_chain(leaf, contents.certificates)[0]
-    paired = pair(contents, name=source, now=dt.datetime.now(dt.UTC))
+    if not public and not contents.keys and contents.certificates:
+        raise CertificateError(
+            f"{source} holds no private key.",
+            code="key-missing",
+            remedy="Add --public to convert the certificate alone, or give the file with the key.",
+            name=source,
+        )
+    paired = _paired(contents, source)
     return None if public else paired.key, paired.certificate
+
+
+def _the_key(contents: Contents, source: str) -> PrivateKeyTypes:
+    """Return the only key, with or without a certificate; of several, the one a certificate decides for."""
+    key, *others = contents.keys or (None,)
+    if key is None or others:
+        return _paired(contents, source).key
+    return key
+
+
+def _paired(contents: Contents, source: str) -> Paired:
+    from azcert.certificate.chain import pair
+
+    return pair(contents, name=source, now=dt.datetime.now(dt.UTC))
+
+
+def _written_key(form: str, key: PrivateKeyTypes, password: Secret | None) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from azcert.certificate import writers
+
+    encoding = Encoding.PEM if form == "key" else Encoding.DER
+    return writers.key_bytes(key, password=password, encoding=encoding)
 
 
 def _written(
     form: str, key: PrivateKeyTypes | None, certificate: Certificate, password: Secret | None
 ) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     from azcert.certificate import writers
 
     match form:
@@ -160,11 +198,6 @@ def _written(
             return (
                 writers.pem(key, certificate, password=password) if key else writers.public_pem(certificate)
             )
-        case "key" | "key-der":
-            if key is None:
-                raise click.UsageError("--public and a key alone exclude each other.")
-            encoding = Encoding.PEM if form == "key" else Encoding.DER
-            return writers.key_bytes(key, password=password, encoding=encoding)
     legacy = form == "pkcs12-legacy"
     content = writers.pkcs12(key, certificate, password=password, legacy=legacy)
     return writers.wrapped_base64(content) if form == "base64" else content
