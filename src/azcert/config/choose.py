@@ -1,0 +1,69 @@
+"""From a section to the credential it asks for; nothing is built here.
+
+Three contracts meet: the ``Credential`` section (`azcert.config.sources`), Microsoft.Identity.Web's lists
+(`azcert.config.identity_web`) and the flat keys (`azcert.config.flat`), in this order.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from azcert.config.flat import FLAT_KEYS, from_flat
+from azcert.config.identity_web import IDENTITY_WEB_KEYS, from_lists
+from azcert.config.options import OPTION_KEYS, refuse_unknown
+from azcert.config.origin import wrong
+from azcert.config.references import section_reference
+from azcert.config.sources import from_section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from azcert.config.settings import Settings
+    from azcert.config.spec import CredentialSpec
+
+__all__ = ["CREDENTIAL_KEYS", "choose_credential"]
+
+CREDENTIAL_KEYS = (*FLAT_KEYS, *IDENTITY_WEB_KEYS)
+"""The keys of a client's section that are about its credential."""
+
+
+def choose_credential(section: Settings, environ: Mapping[str, str] | None = None) -> CredentialSpec | None:
+    """Return the credential that *section* asks for, None if it says nothing about credentials.
+
+    :param environ: where ids and secrets that are not in the section may be; the process's own without it.
+    :raises azcert.errors.ConfigurationError: it asks for something unknown, incomplete or contradictory.
+    """
+    environ = os.environ if environ is None else environ
+    inner = section.section("Credential")
+    if inner and _section_wins(section, inner):
+        return _inside(inner, environ)
+    return from_lists(section, environ) or from_flat(section, environ)
+
+
+def _section_wins(section: Settings, inner: Settings) -> bool:
+    """Tell whether ``Credential: {...}`` counts and not ``credential: name``; the later layer's does."""
+    written = section.written("Credential")
+    if written is None or (isinstance(written.text, str) and section_reference(written.text)):
+        return True
+    newest = max(entry.origin.rank for entry in inner)
+    if newest == written.origin.rank:
+        raise wrong(
+            written, "stands beside a section of the same name", code="two-credentials", remedy="Keep one."
+        )
+    return newest > written.origin.rank
+
+
+def _inside(inner: Settings, environ: Mapping[str, str]) -> CredentialSpec:
+    if inner.entry("CredentialSource") is not None:
+        return from_section(inner, environ)
+    refuse_unknown(inner, (*CREDENTIAL_KEYS, *OPTION_KEYS, "CredentialSource"))
+    spec = from_lists(inner, environ) or from_flat(inner, environ)
+    if spec is None:
+        raise wrong(
+            next(iter(inner)),
+            "lies in a Credential section that names no credential",
+            code="incomplete-credential",
+            remedy="Add CredentialSource, or one of certificate, clientCertificate, clientSecret.",
+        )
+    return spec

@@ -1,0 +1,142 @@
+"""The contract of Microsoft.Extensions.Azure: credential keys beside the client's, and azcert's additions.
+
+Source: learn.microsoft.com/dotnet/azure/sdk/authentication/create-token-credentials-from-configuration and
+``ClientFactory.CreateCredential``, whose order of decisions this is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from azcert.config.certificates import CERTIFICATE_KEYS
+from azcert.config.kinds import KINDS
+from azcert.config.origin import wrong
+from azcert.config.sources import (
+    DEFAULT_KEYS,
+    certificate_spec,
+    default_spec,
+    federated,
+    from_table,
+    managed_identity,
+    source_named,
+)
+from azcert.config.spec import CredentialSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from azcert.config.origin import Entry
+    from azcert.config.settings import Settings
+
+__all__ = ["FLAT_KEYS", "from_flat"]
+
+_MANAGED_KEYS = (
+    "managedIdentityClientId",
+    "managedIdentityResourceId",
+    "managedIdentityObjectId",
+    "resourceId",
+)
+FLAT_KEYS = (
+    "credential",
+    "tenantId",
+    "clientId",
+    "clientSecret",
+    *CERTIFICATE_KEYS,
+    *_MANAGED_KEYS,
+    "additionallyAllowedTenants",
+    "tokenFilePath",
+    "serviceConnectionId",
+    "systemAccessToken",
+    "azureCloud",
+    "subscription",
+    "processTimeout",
+    "authority",
+    "authorityHost",
+    "disableInstanceDiscovery",
+    "tokenCachePersistenceOptions",
+)
+"""The keys of a client's section that describe its credential."""
+
+
+def from_flat(section: Settings, environ: Mapping[str, str]) -> CredentialSpec | None:
+    """Return the credential that the section's own keys describe, None if they describe none.
+
+    :raises azcert.errors.ConfigurationError: a value is unknown, or a key is missing or wrong.
+    """
+    entry = section.entry("credential")
+    text = section.text("credential")
+    if entry is not None and text is not None:
+        return _named(section, entry, source_named(entry, text), environ)
+    secret = section.entry("clientSecret")
+    if secret is not None and section.text("clientSecret") is not None:
+        return from_table(section, "clientsecret", secret, environ)
+    certificate = _first(section, CERTIFICATE_KEYS[:5] + CERTIFICATE_KEYS[7:9])
+    if certificate is not None:
+        return certificate_spec(section, certificate, environ)
+    lost = _first(section, ("managedIdentityObjectId",))
+    if lost is not None:
+        raise wrong(
+            lost,
+            "is only read with credential: managedidentity",
+            code="incomplete-credential",
+            remedy='Add "credential": "managedidentity".',
+        )
+    entry = _first(section, (*DEFAULT_KEYS, "additionallyAllowedTenants"))
+    return None if entry is None else default_spec(section, str(entry.origin))
+
+
+def _first(section: Settings, names: tuple[str, ...]) -> Entry | None:
+    """Return the first of the values that is there, or the first of the list that begins there."""
+    for name in names:
+        entry = section.entry(name)
+        if entry is not None and entry.text:
+            return entry
+        inner = next(iter(section.section(name)), None)
+        if inner is not None:
+            return inner
+    return None
+
+
+def _named(section: Settings, entry: Entry, name: str, environ: Mapping[str, str]) -> CredentialSpec:
+    if name == "managedidentity":
+        identity = _identity(section, entry, default_client=section.text("clientId"))
+        return CredentialSpec("ManagedIdentityCredential", identity, origin=str(entry.origin))
+    if name == "managedidentityasfederatedidentity":
+        identity = _identity(section, entry, default_client=None)
+        if not identity:
+            raise wrong(
+                entry,
+                "needs a user-assigned managed identity",
+                code="incomplete-credential",
+                remedy=f"Add one of {', '.join(_MANAGED_KEYS[:3])}.",
+            )
+        return federated(section, entry, identity, environ)
+    if name == "clientcertificate":
+        return certificate_spec(section, entry, environ)
+    if name == "default":
+        return default_spec(section, str(entry.origin))
+    if name == "environment":
+        return CredentialSpec("EnvironmentCredential", origin=str(entry.origin))
+    if name in KINDS and name != "apikey":
+        return from_table(section, name, entry, environ)
+    raise wrong(
+        entry,
+        f"is {name}, which takes a section of its own",
+        code="wrong-credential",
+        remedy='Write "Credential": { "CredentialSource": ... } instead.',
+    )
+
+
+def _identity(section: Settings, entry: Entry, *, default_client: str | None) -> dict[str, object]:
+    client = section.text("managedIdentityClientId") or default_client
+    # An older edition of Microsoft's page calls the resource id resourceId.
+    resource = section.text("managedIdentityResourceId") or section.text("resourceId")
+    found = [each for each in (client, resource, section.text("managedIdentityObjectId")) if each]
+    if len(found) > 1:
+        raise wrong(
+            entry,
+            f"is managedidentity, and {len(found)} ids are given; it takes one at most",
+            code="two-identities",
+            remedy=f"Keep one of clientId, {', '.join(_MANAGED_KEYS[:3])}.",
+        )
+    return managed_identity(client, resource, section.text("managedIdentityObjectId"))

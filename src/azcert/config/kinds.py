@@ -1,0 +1,154 @@
+"""Every kind of credential that settings can name: its class, its keys, the keyword each becomes.
+
+The names are those of ``CredentialSource`` in Azure.Core's *ConfigurationAndDependencyInjection*, with or
+without ``Credential`` at their end, in any case.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from azcert.config.spec import CachePersistence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from azcert.config.settings import Settings
+
+__all__ = ["COMMON_KEYS", "KINDS", "Key", "Kind", "Type", "common_arguments", "read_arguments"]
+
+
+class Type(Enum):
+    """How a value is read."""
+
+    TEXT = "text"
+    SECRET = "secret"  # noqa: S105 - the name of a type
+    BOOLEAN = "boolean"
+    SECONDS = "time span, in whole seconds"
+    TEXTS = "list, or text separated by ;"
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of a credential section.
+
+    :param keyword: the argument it becomes; None where Python's class has none, and it is left out.
+    """
+
+    keyword: str | None
+    type: Type = Type.TEXT
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A credential class and its keys; ``environment`` maps arguments to the variables that may give them."""
+
+    cls: str
+    keys: Mapping[str, Key] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+_TENANT = {"TenantId": Key("tenant_id")}
+_TENANTS = {"AdditionallyAllowedTenants": Key("additionally_allowed_tenants", Type.TEXTS)}
+_DISCOVERY = {"DisableInstanceDiscovery": Key("disable_instance_discovery", Type.BOOLEAN)}
+_AUTHORITY = {"Authority": Key("authority"), "AuthorityHost": Key("authority"), "Instance": Key("authority")}
+_TIMEOUT = {"ProcessTimeout": Key("process_timeout", Type.SECONDS)}
+_ENTRA = {**_TENANTS, **_DISCOVERY, **_AUTHORITY}
+_BROWSER = {
+    **_TENANT,
+    **_ENTRA,
+    "ClientId": Key("client_id"),
+    "LoginHint": Key("login_hint"),
+    "RedirectUri": Key("redirect_uri"),
+    "DisableAutomaticAuthentication": Key("disable_automatic_authentication", Type.BOOLEAN),
+    "BrowserCustomization": Key(None),
+}
+_IDS = {"TenantId": Key("tenant_id", required=True), "ClientId": Key("client_id", required=True)}
+_IDS_FROM = {"tenant_id": "AZURE_TENANT_ID", "client_id": "AZURE_CLIENT_ID"}
+
+COMMON_KEYS = ("TokenCachePersistenceOptions", "Retry", "Diagnostics", "NetworkTimeout")
+
+KINDS: dict[str, Kind] = {
+    "workloadidentity": Kind(
+        "WorkloadIdentityCredential",
+        {
+            **_IDS,
+            **_ENTRA,
+            "TokenFilePath": Key("token_file_path", required=True),
+            "IsAzureProxyEnabled": Key("enable_azure_proxy", Type.BOOLEAN),
+        },
+        {**_IDS_FROM, "token_file_path": "AZURE_FEDERATED_TOKEN_FILE"},
+    ),
+    "azurepipelines": Kind(
+        "AzurePipelinesCredential",
+        {
+            **_IDS,
+            **_ENTRA,
+            "ServiceConnectionId": Key("service_connection_id", required=True),
+            "SystemAccessToken": Key("system_access_token", Type.SECRET, required=True),
+        },
+    ),
+    "clientsecret": Kind(
+        "ClientSecretCredential",
+        {**_IDS, **_ENTRA, "ClientSecret": Key("client_secret", Type.SECRET, required=True)},
+        {**_IDS_FROM, "client_secret": "AZURE_CLIENT_SECRET"},
+    ),
+    "azurecli": Kind(
+        "AzureCliCredential", {**_TENANT, **_TENANTS, **_TIMEOUT, "Subscription": Key("subscription")}
+    ),
+    "azuredevelopercli": Kind("AzureDeveloperCliCredential", {**_TENANT, **_TENANTS, **_TIMEOUT}),
+    "azurepowershell": Kind("AzurePowerShellCredential", {**_TENANT, **_TENANTS, **_TIMEOUT}),
+    "visualstudiocode": Kind("VisualStudioCodeCredential", {**_TENANT, **_TENANTS}),
+    "visualstudio": Kind("VisualStudioCredential", {**_TENANT, **_TENANTS, **_TIMEOUT}),
+    "interactivebrowser": Kind("InteractiveBrowserCredential", _BROWSER),
+    "broker": Kind(
+        "InteractiveBrowserBrokerCredential",
+        {
+            **_BROWSER,
+            "UseDefaultBrokerAccount": Key("use_default_broker_account", Type.BOOLEAN),
+            "IsLegacyMsaPassthroughEnabled": Key("enable_msa_passthrough", Type.BOOLEAN),
+        },
+    ),
+    "apikey": Kind("ApiKey", {"Key": Key("key", Type.SECRET, required=True)}),
+}
+"""Kinds whose arguments are read by table; the others are read in `azcert.config.sources`."""
+
+
+def read_arguments(section: Settings, keys: Mapping[str, Key]) -> dict[str, Any]:
+    """Return the arguments that the section's values become.
+
+    :raises azcert.errors.ConfigurationError: a value is of another type.
+    """
+    arguments: dict[str, Any] = {}
+    for name, key in keys.items():
+        if key.keyword is None:
+            continue
+        value: Any = None
+        if key.type is Type.TEXT:
+            value = section.text(name)
+        elif key.type is Type.SECRET:
+            value = section.secret(name)
+        elif key.type is Type.BOOLEAN:
+            value = section.boolean(name)
+        elif key.type is Type.TEXTS:
+            value = section.texts(name)
+        else:
+            duration = section.duration(name)
+            value = None if duration is None else int(duration.total_seconds())
+        if value is not None:
+            arguments[key.keyword] = value
+    return arguments
+
+
+def common_arguments(section: Settings) -> dict[str, Any]:
+    """Return what every token credential may be told: authority, tenants, where tokens are kept."""
+    arguments = read_arguments(section, _ENTRA)
+    persistence = section.section("TokenCachePersistenceOptions")
+    if persistence:
+        arguments["cache_persistence_options"] = CachePersistence(
+            persistence.text("Name"), bool(persistence.boolean("UnsafeAllowUnencryptedStorage"))
+        )
+    return arguments

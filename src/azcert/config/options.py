@@ -1,0 +1,194 @@
+"""``Options`` of .NET's clients as azure-core's keywords: retries, diagnostics, timeouts, service version.
+
+Sources: Azure.Core's *ConfigurationAndDependencyInjection*; azure-core's ``CLIENT_LIBRARY_DEVELOPER.md``.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from azcert._values import nearest
+from azcert.config.layers import fold
+from azcert.config.origin import wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from azcert.config.origin import Entry
+    from azcert.config.settings import Settings
+
+__all__ = ["OPTION_KEYS", "Diagnostics", "read_options", "realise", "refuse_unknown", "service_version"]
+
+_log = logging.getLogger("azcert.config")
+
+OPTION_KEYS = ("Retry", "Diagnostics", "NetworkTimeout", "ServiceVersion", "ApiVersion")
+_RETRY_KEYS = ("MaxRetries", "Delay", "MaxDelay", "Mode", "NetworkTimeout")
+_DIAGNOSTICS_KEYS = (
+    "ApplicationId",
+    "IsLoggingEnabled",
+    "IsLoggingContentEnabled",
+    "IsTelemetryEnabled",
+    "IsDistributedTracingEnabled",
+    "LoggedContentSizeLimit",
+    "LoggedHeaderNames",
+    "LoggedQueryParameters",
+    "AdditionalLoggedHeaderNames",
+    "AdditionalLoggedQueryParameters",
+)
+# What .NET can say and azure-core has no keyword for: accepted, so that the file works, and said once.
+_WITHOUT_COUNTERPART = ("LoggedContentSizeLimit", "IsDistributedTracingEnabled")
+_MODES = {"exponential": "exponential", "fixed": "fixed"}
+_APPLICATION_ID_LENGTH = 24
+_said: set[str] = set()
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """What is logged of requests.
+
+    :param enabled: False logs nothing of them.
+    :param headers: names of headers whose values may be logged, besides azure-core's own list.
+    :param query: the same of query parameters.
+    """
+
+    enabled: bool = True
+    headers: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+
+
+def read_options(section: Settings) -> dict[str, Any]:
+    """Return the keywords that ``Retry``, ``Diagnostics``, ``NetworkTimeout`` and the version amount to.
+
+    A keyword ``diagnostics`` holds a `Diagnostics`; `realise` makes azure-core's of it.
+
+    :raises azcert.errors.ConfigurationError: a value is of another type, or a key is unknown.
+    """
+    keywords = _retry(section.section("Retry"))
+    keywords.update(_diagnostics(section.section("Diagnostics")))
+    _timeout(section, keywords)
+    version = section.text("ServiceVersion") or section.text("ApiVersion")
+    if version is not None:
+        keywords["api_version"] = service_version(version)
+    return keywords
+
+
+def _retry(section: Settings) -> dict[str, Any]:
+    refuse_unknown(section, _RETRY_KEYS)
+    keywords: dict[str, Any] = {}
+    retries = section.integer("MaxRetries")
+    if retries is not None:
+        keywords["retry_total"] = retries
+    for name, keyword in (("Delay", "retry_backoff_factor"), ("MaxDelay", "retry_backoff_max")):
+        delay = section.duration(name)
+        if delay is not None:
+            keywords[keyword] = delay.total_seconds()
+    mode, entry = section.text("Mode"), section.entry("Mode")
+    if mode is not None and entry is not None:
+        if mode.lower() not in _MODES:
+            raise wrong(entry, f"is {mode!r}; it is Exponential or Fixed", code="wrong-value")
+        keywords["retry_mode"] = _MODES[mode.lower()]
+    _timeout(section, keywords)
+    return keywords
+
+
+def _timeout(section: Settings, keywords: dict[str, Any]) -> None:
+    timeout = section.duration("NetworkTimeout")
+    if timeout is not None:
+        keywords["connection_timeout"] = keywords["read_timeout"] = timeout.total_seconds()
+
+
+def _diagnostics(section: Settings) -> dict[str, Any]:
+    refuse_unknown(section, _DIAGNOSTICS_KEYS)
+    keywords: dict[str, Any] = {}
+    application, entry = section.text("ApplicationId"), section.entry("ApplicationId")
+    if application is not None and entry is not None:
+        if len(application) > _APPLICATION_ID_LENGTH:
+            found = f"has {len(application)} characters; {_APPLICATION_ID_LENGTH} are allowed"
+            raise wrong(entry, found, code="wrong-value")
+        keywords["user_agent"] = application
+    if section.boolean("IsLoggingContentEnabled"):
+        keywords["logging_enable"] = True
+    if section.boolean("IsTelemetryEnabled") is False:
+        keywords["telemetry"] = False
+    enabled = section.boolean("IsLoggingEnabled")
+    headers = _both(section, "LoggedHeaderNames")
+    query = _both(section, "LoggedQueryParameters")
+    if enabled is False or headers or query:
+        keywords["diagnostics"] = Diagnostics(enabled is not False, headers, query)
+    tracing = section.boolean("IsDistributedTracingEnabled")
+    for name in _WITHOUT_COUNTERPART:
+        given = section.entry(name)
+        if given is not None and not (name == "IsDistributedTracingEnabled" and tracing):
+            _say(given, "has no counterpart in azure-core and is left out")
+    return keywords
+
+
+def _both(section: Settings, name: str) -> tuple[str, ...]:
+    return (*(section.texts(name) or ()), *(section.texts(f"Additional{name}") or ()))
+
+
+def _say(entry: Entry, what: str) -> None:
+    message = f"The setting {entry.key} ({entry.origin}) {what}."
+    if message not in _said:
+        _said.add(message)
+        _log.warning("%s", message)
+
+
+def service_version(text: str) -> str:
+    """Return a version as Python writes it: ``V7_4`` is ``7.4``, ``V2024_05_04`` is ``2024-05-04``."""
+    if text[:1] not in {"V", "v"} or "_" not in text:
+        return text
+    parts = text[1:].split("_")
+    is_date = len(parts[0]) == len("2024")
+    return ("-" if is_date else ".").join(parts)
+
+
+def refuse_unknown(section: Settings, known: Iterable[str]) -> None:
+    """Refuse keys that nobody would read.
+
+    :raises azcert.errors.ConfigurationError: a key is unknown; the message names the nearest known one.
+    """
+    folded = {fold(name) for name in known}
+    for name in section.names():
+        if fold(name) not in folded:
+            raise unknown_key(section, name, known)
+
+
+def unknown_key(section: Settings, name: str, known: Iterable[str]) -> Exception:
+    """Return the error about a key that nobody reads."""
+    entry = section.written(name) or next(iter(section.section(name)), None)
+    known = sorted(set(known), key=str.lower)
+    near = nearest(name, known)
+    remedy = f"Did you mean {near}?" if near else f"Known here: {', '.join(known)}."
+    assert entry is not None, "a name comes from an entry"  # noqa: S101
+    return wrong(entry, "is not known here", code="unknown-setting", remedy=remedy)
+
+
+def realise(keywords: dict[str, Any]) -> dict[str, Any]:
+    """Return *keywords* with ``diagnostics`` and ``telemetry`` made into azure-core's policies."""
+    made = dict(keywords)
+    diagnostics = made.pop("diagnostics", None)
+    telemetry = made.pop("telemetry", True)
+    if diagnostics is None and telemetry:
+        return made
+    from azure.core.pipeline.policies import (  # noqa: PLC0415 - imported only where settings ask for it
+        HttpLoggingPolicy,
+        SansIOHTTPPolicy,
+    )
+
+    if not telemetry:
+        made["user_agent_policy"] = SansIOHTTPPolicy()
+    if diagnostics is not None:
+        policy = HttpLoggingPolicy(logger=None if diagnostics.enabled else _silent())
+        policy.allowed_header_names = {*policy.allowed_header_names, *diagnostics.headers}
+        policy.allowed_query_params = {*policy.allowed_query_params, *diagnostics.query}
+        made["http_logging_policy"] = policy
+    return made
+
+
+def _silent() -> logging.Logger:
+    logger = logging.Logger("azcert.config.silent")  # noqa: LOG001 - deliberately outside of the tree
+    logger.disabled = True
+    return logger
