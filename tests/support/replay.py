@@ -25,6 +25,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 from cryptography.x509.oid import NameOID
+
 from support.emulated import ASSERTION_TYPE, CLIENT, TENANT, VAULT, Emulated, certificate, rsa_key, thumbprint
 
 if TYPE_CHECKING:
@@ -376,7 +377,11 @@ class Player:
                 self.blobs[theirs] = ours
             return ours != ""
         name = where.rpartition(".")[2]
-        if name in {"x", "y", "x5t", "value"} and re.fullmatch(r"[\w-]{27,}", theirs) and len(ours) == len(theirs):
+        if (
+            name in {"x", "y", "x5t", "value"}
+            and re.fullmatch(r"[\w-]{27,}", theirs)
+            and len(ours) == len(theirs)
+        ):
             # Key material of this run; later requests and answers must repeat it.
             return self.learned.setdefault(theirs, ours) == ours
         if name == "client_info":

@@ -5,7 +5,6 @@ https://learn.microsoft.com/rest/api/keyvault/certificates/create-certificate/cr
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,8 @@ from azcert.emulator.keyvault import faults
 from azcert.emulator.keyvault.faults import VaultRefusal
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from azcert.emulator.keyvault.jwk import PrivateKey
 
 __all__ = ["PEM", "PKCS12", "USAGES", "complete", "from_certificate", "subject_name"]
@@ -36,7 +37,6 @@ USAGES = {
     "decipherOnly": "decipher_only",
 }
 _USAGE_BY_LOWER = {name.lower(): name for name in USAGES}
-_DAY_OF_MONTH = 30.44
 # .NET's spelling of two attributes that RFC 4514 spells otherwise.
 _OIDS = {"S": NameOID.STATE_OR_PROVINCE_NAME, "E": NameOID.EMAIL_ADDRESS}
 
@@ -113,7 +113,6 @@ def from_certificate(
     actions = given.get("lifetime_actions")
     if not isinstance(actions, list):
         actions = [{"trigger": {"lifetime_percentage": 80}, "action": {"action_type": "EmailContacts"}}]
-    seconds = (certificate.not_valid_after_utc - certificate.not_valid_before_utc).total_seconds()
     return {
         "key_props": key_props,
         "secret_props": {"contentType": content_type},
@@ -122,7 +121,7 @@ def from_certificate(
             "ekus": _ekus(certificate),
             "key_usage": _key_usage(certificate),
             # The recordings show 13 for twelve months and ten minutes, 1200 for a hundred years.
-            "validity_months": _months(seconds),
+            "validity_months": _months(certificate.not_valid_before_utc, certificate.not_valid_after_utc),
             "basic_constraints": {"ca": _is_ca(certificate)},
         },
         "lifetime_actions": actions,
@@ -210,9 +209,8 @@ def _is_ca(certificate: x509.Certificate) -> bool:
         return False
 
 
-def _months(seconds: float) -> int:
-    days = seconds / 86400
-    years, rest = divmod(days, 365.2425)
-    if rest > 365:  # noqa: PLR2004 - a whole calendar year without its leap day
-        return int(years + 1) * 12
-    return int(years) * 12 + max(1 if years == 0 else 0, math.ceil(round(rest / _DAY_OF_MONTH, 4)))
+def _months(start: dt.datetime, end: dt.datetime) -> int:
+    """Return how many calendar months begin between two moments."""
+    whole = (end.year - start.year) * 12 + end.month - start.month
+    rest_of_month = (end.day, end.time()) > (start.day, start.time())
+    return max(1, whole + (1 if rest_of_month else 0))
