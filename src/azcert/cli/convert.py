@@ -94,53 +94,62 @@ def convert(
       azcert convert app.pem legacy.pfx --to pkcs12-legacy --encrypt
       azcert convert app.pfx app.cer
     """
-    from azcert._files import judge_key_file, read_file
-    from azcert.certificate import formats
-    from azcert.errors import CertificateError
-
-    form = form or _BY_SUFFIX.get(target.suffix.lower())
-    if form is None:
-        raise click.UsageError(f"The suffix of {target} says nothing about a form: add --to.")
+    form = _form(form, target, public=public)
     if keep_password and (encrypt or new_password):
         raise click.UsageError("--keep-password and a new password exclude each other.")
-    if public and form in _KEY_FORMS:
-        raise click.UsageError("--public and the private key alone exclude each other.")
     refuse_existing([target], force=force)
-    public = public or form in _PUBLIC_FORMS
-    used: list[Secret | None] = []
-
-    def load(given: Secret | None) -> Contents:
-        contents = formats.load(read.data, password=given, name=source)
-        used.append(given)
-        return contents
-
-    read = read_file(source, limit=formats.MAX_SIZE)
-    contents = with_password(load, password, name=source)
-    if contents.keys:
-        judge_key_file(read)
+    contents, used = _load(source, password)
     if keep_password:
-        if used[-1] is None:
-            raise CertificateError(
-                f"{source} has no password to keep.",
-                code="password-missing",
-                remedy="Use --encrypt.",
-                name=source,
-            )
-        new_password = used[-1]
-    if (encrypt or form == "pkcs12-legacy") and new_password is None:
+        new_password = _kept(used, source)
+    elif (encrypt or form == "pkcs12-legacy") and new_password is None:
         new_password = choose_password(str(target))
     if form in _KEY_FORMS:
-        key = _the_key(contents, source)
-        content = _written_key(form, key, new_password)
+        private = True
+        content = _written_key(form, _the_key(contents, source), new_password)
     else:
-        key, certificate = _chosen(contents, source, public=public)
+        key, certificate = _chosen(contents, source, public=public or form in _PUBLIC_FORMS)
+        private = key is not None
         content = _written(form, key, certificate, new_password)
-    save(target, content, private=key is not None, force=force)
-    if key is None:
-        talk(f"Wrote {target}: {FORMS[form]}, without the private key.")
-    else:
-        protection = "encrypted" if new_password else "not encrypted, mode 0600"
-        talk(f"Wrote {target}: {FORMS[form]}, {protection}.")
+    save(target, content, private=private, force=force)
+    protection = "encrypted" if new_password else "not encrypted, mode 0600"
+    talk(f"Wrote {target}: {FORMS[form]}, {protection if private else 'without the private key'}.")
+
+
+def _form(form: str | None, target: Path, *, public: bool) -> str:
+    found = form or _BY_SUFFIX.get(target.suffix.lower())
+    if found is None:
+        raise click.UsageError(f"The suffix of {target} says nothing about a form: add --to.")
+    if public and found in _KEY_FORMS:
+        raise click.UsageError("--public and the private key alone exclude each other.")
+    return found
+
+
+def _load(source: str, password: Secret | None) -> tuple[Contents, Secret | None]:
+    """Return what is in the file, and the password that was given or asked for."""
+    from azcert._files import judge_key_file, read_file
+    from azcert.certificate import formats
+
+    def load(given: Secret | None) -> tuple[Contents, Secret | None]:
+        return formats.load(read.data, password=given, name=source), given
+
+    read = read_file(source, limit=formats.MAX_SIZE)
+    contents, used = with_password(load, password, name=source)
+    if contents.keys:
+        judge_key_file(read)
+    return contents, used
+
+
+def _kept(used: Secret | None, source: str) -> Secret:
+    from azcert.errors import CertificateError
+
+    if used is None:
+        raise CertificateError(
+            f"{source} has no password to keep.",
+            code="password-missing",
+            remedy="Choose one with --encrypt.",
+            name=source,
+        )
+    return used
 
 
 def _chosen(contents: Contents, source: str, *, public: bool) -> tuple[PrivateKeyTypes | None, Certificate]:
