@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
-from dataclasses import dataclass, field
+import pkgutil
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.responses import Response
@@ -11,7 +13,7 @@ from starlette.responses import Response
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Answer", "Kind", "Origin", "Refused", "assumed", "documented", "recorded"]
+__all__ = ["Answer", "Kind", "Origin", "assumed", "catalogue", "documented", "recorded"]
 
 JSON = "application/json; charset=utf-8"
 
@@ -82,9 +84,24 @@ class Answer:
         return Response(text, self.kind.status, {**sent, "Content-Type": JSON})
 
 
-class Refused(Exception):  # noqa: N818 - the service refuses; nothing in the emulator went wrong
-    """Ends the handling of a request with *answer*."""
+def catalogue() -> list[Kind]:
+    """Return every kind of answer that the emulator's services declare, by service, status and name."""
+    found: set[Kind] = set()
+    for room in ("entra", "keyvault"):
+        package = importlib.import_module(f"azcert.emulator.{room}")
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            for value in vars(importlib.import_module(module.name)).values():
+                found |= _kinds(value)
+    return sorted(found, key=lambda kind: (kind.service, kind.status, kind.name))
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.kind.name)
-        self.answer = answer
+
+def _kinds(value: object) -> set[Kind]:
+    """Return the kinds in a module's constant: one, a table of them, or a dataclass that groups them."""
+    if isinstance(value, Kind):
+        return {value}
+    members: list[object] = []
+    if isinstance(value, dict):
+        members = list(value.values())
+    elif is_dataclass(value) and not isinstance(value, type):
+        members = [getattr(value, part.name) for part in fields(value)]
+    return {member for member in members if isinstance(member, Kind)}
