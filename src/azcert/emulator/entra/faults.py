@@ -15,6 +15,11 @@ __all__ = ["EntraRefusal", "Fault"]
 CODES = "https://learn.microsoft.com/entra/identity-platform/reference-error-codes"
 ASSERTIONS = "https://learn.microsoft.com/entra/identity-platform/certificate-credentials"
 CLIENT_CREDENTIALS = "https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow"
+_NOT_REGISTERED = (
+    "The certificate with identifier used to sign the client assertion is not registered on application. "
+    "[Reason - "
+)
+LONGEST_NAME = 130
 KEY_TEXT = recorded("entra-assertion-key-not-found.json", "entra-cert-wrong.json")
 
 
@@ -38,18 +43,13 @@ class EntraRefusal(Exception):  # noqa: N818 - the service refuses; nothing in t
 
 def _fault(code: int, error: str, text: str, origin: Origin, status: int | None = None) -> Fault:
     # Recordings: 401 for invalid_client, 400 for all others.
-    return Fault(
-        "entra",
-        f"AADSTS{code} {text.partition('.')[0][:80]}",
-        status or (401 if error == "invalid_client" else 400),
-        origin,
-        error,
-        code,
-        text,
-    )
+    status = status or (401 if error == "invalid_client" else 400)
+    shown = text.removeprefix(_NOT_REGISTERED)
+    name = f"{error}, AADSTS{code}: {shown[:LONGEST_NAME]}{'...' if len(shown) > LONGEST_NAME else ''}"
+    return Fault("entra", name, status, origin, error, code, text)
 
 
-# -- The request
+# The request
 
 UNKNOWN_INSTANCE = _fault(50049, "invalid_instance", "Unknown or invalid instance.", documented(CODES))
 TENANT_NOT_FOUND = _fault(
@@ -107,7 +107,7 @@ COMMON_TENANT = _fault(
     documented(CODES),
 )
 
-# -- The scope
+# The scope
 
 SCOPE_INVALID = _fault(
     70011,
@@ -136,7 +136,7 @@ RESOURCE_NOT_FOUND = _fault(
     documented(CODES),
 )
 
-# -- The client
+# The client
 
 APP_NOT_FOUND = _fault(
     700016,
@@ -213,7 +213,7 @@ ASSERTION_TYPE = _fault(
     assumed("no example of another assertion type was found"),
 )
 
-# -- The assertion
+# The assertion
 
 JWT_MALFORMED = _fault(50027, "invalid_request", "JWT token is invalid or malformed.", documented(CODES))
 JWT_INVALID = _fault(
@@ -298,10 +298,6 @@ _SEE = (
     "corresponding service endpoint and "
     "https://docs.microsoft.com/en-us/graph/api/application-get?view=graph-rest-1.0&tabs=http to build a "
     "query request URL, such as 'https://graph.microsoft.com/beta/applications/{client}']."
-)
-_NOT_REGISTERED = (
-    "The certificate with identifier used to sign the client assertion is not registered on application. "
-    "[Reason - "
 )
 _USED = "Thumbprint of key used by client: '{thumbprint}', "
 _FOUND = "Found key 'Start={start}, End={end}', "
