@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["choose", "find", "only", "values_of"]
 
 _SHOWN = 5  # entries listed in a message
+_LABEL = re.compile(r"(^|(?<!\\)[,+])\s*([A-Za-z0-9.]+)\s*=")
 _DN = re.compile(r"\s*[A-Za-z0-9.]+\s*=")
 # Labels that .NET prints and RFC 4514 does not know.
 _DOTNET_LABELS = {
@@ -77,7 +78,7 @@ def _whole_name(text: str) -> str | None:
         return None
     # .NET quotes a value with a comma and puts a space behind each separator.
     unquoted = re.sub(r'="([^"]*)"', lambda found: "=" + re.sub(r"([,+;<>\\])", r"\\\1", found[1]), text)
-    plain = re.sub(r"(?<!\\)\s*,\s*", ",", unquoted.strip())
+    plain = _LABEL.sub(lambda found: f"{found[1]}{found[2].upper()}=", unquoted.strip())
     try:
         return x509.Name.from_rfc4514_string(plain, _DOTNET_LABELS).rfc4514_string().casefold()
     except ValueError:

@@ -70,8 +70,12 @@ class Listing:
 
         What is damaged, or can be written by others, is left out with a warning.
         """
-        stored = None if self._rows else self._stored(folder)
-        known = self._rows if stored is None else stored
+        lines = 0
+        known = self._rows
+        if not known:
+            data = self._stored(folder)
+            lines = data.count(b"\n")
+            known = index.rows_in(data, self._store, self._folder)
         rows: dict[str, index.Row] = {}
         fresh: dict[str, index.Row] = {}
         for name, status in _files(folder):
@@ -87,7 +91,7 @@ class Listing:
                 continue
             rows[name] = row
         self._rows = rows
-        if fresh or (stored is not None and len(stored) > 2 * len(rows) + _SLACK):
+        if fresh or lines > 2 * len(rows) + _SLACK:
             self._remember(folder, fresh)
         return rows
 
@@ -96,13 +100,12 @@ class Listing:
         record, status = read_record(folder, path)
         return index.Row(index.stamp_of(status), record.entry(self._store, str(path)))
 
-    def _stored(self, folder: int) -> dict[str, index.Row]:
+    def _stored(self, folder: int) -> bytes:
         try:
-            data, _ = read_trusted(folder, index.NAME, self._folder / index.NAME)
+            return read_trusted(folder, index.NAME, self._folder / index.NAME)[0]
         except (OSError, AzcertError):
             # Absent, or not to be read or trusted: then the certificates' own files say everything.
-            return {}
-        return index.rows_in(data, self._store, self._folder)
+            return b""
 
     def _remember(self, folder: int, fresh: dict[str, index.Row]) -> None:
         """Write the index; it only saves work, so that a full disk or a read-only one is no error."""
