@@ -63,6 +63,11 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option("--latency", type=DURATION, default=0.0, help="Every answer takes this long."),
     click.option(
+        "--managed-identity",
+        type=click.Choice(["imds", "app-service"]),
+        help="Put clients on a virtual machine or in App Service, with the first app's identity, no key.",
+    ),
+    click.option(
         "--passthrough", is_flag=True, help="Tunnel other hosts to the real network, do not refuse them."
     ),
 )
@@ -363,6 +368,7 @@ def _asked(given: dict[str, Any]) -> Options:
             latency=given["latency"],
         ),
         passthrough=given["passthrough"],
+        managed_identity=given["managed_identity"],
     )
 
 

@@ -19,13 +19,30 @@ if TYPE_CHECKING:
 
     from azcert.emulator.world import World
 
-__all__ = ["Application"]
+__all__ = ["Hosts", "Watched", "host_of"]
 
 
-class Application:
-    """The ASGI application of every emulated host.
+class Hosts:
+    """The ASGI application of every emulated host: each host to its service.
 
     :param services: the application of each service.
+    """
+
+    def __init__(self, services: Mapping[Service, ASGIApp]) -> None:
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        host = host_of(scope)
+        service = service_of(host)
+        stranger = PlainTextResponse(f"azcert emulator: {host!r} is not emulated.\n", 421)
+        application = self._services.get(service, stranger) if service else stranger
+        await application(scope, receive, send)
+
+
+class Watched:
+    """An ASGI application with its requests noted, and the faults and slowness that were asked for.
+
     :param hang_up: ends a client's connection after what was sent; given the client's port.
     :param reset: resets it.
     """
@@ -33,26 +50,19 @@ class Application:
     def __init__(
         self,
         world: World,
-        services: Mapping[Service, ASGIApp],
+        application: ASGIApp,
         *,
         hang_up: Callable[[int], None],
         reset: Callable[[int], None],
     ) -> None:
         self._world = world
-        self._services = services
+        self._application = application
         self._hang_up = hang_up
         self._reset = reset
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        host = Headers(scope=scope).get("host", "").partition(":")[0].lower().removesuffix(".")
-        service = service_of(host)
-        application = self._services.get(service) if service else None
-        if application is None:
-            application = PlainTextResponse(f"azcert emulator: {host!r} is not emulated.\n", 421)
-        if service is Service.CONTROL:
-            await application(scope, receive, send)
-            return
+        host = host_of(scope)
         entry = {
             "at": self._world.clock.now(),
             "method": scope["method"],
@@ -66,7 +76,7 @@ class Application:
         fault = self._world.faults.take(host, scope["path"], scope["method"])
         if fault is not None:
             entry["fault"] = str(fault.action)
-        await self._answer(application, fault, scope, receive, self._watched(send, entry))
+        await self._answer(fault, scope, receive, self._watched(send, entry))
 
     def _watched(self, send: Send, entry: dict[str, Any]) -> Send:
         """Note the status, and put the emulator's own time into the Date header (RFC 9110, 6.6.1)."""
@@ -80,11 +90,9 @@ class Application:
 
         return watched
 
-    async def _answer(
-        self, application: ASGIApp, fault: Fault | None, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _answer(self, fault: Fault | None, scope: Scope, receive: Receive, send: Send) -> None:
         if fault is None:
-            await application(scope, receive, send)
+            await self._application(scope, receive, send)
             return
         if fault.seconds:
             await asyncio.sleep(fault.seconds)
@@ -95,9 +103,9 @@ class Application:
                 headers = {"Content-Type": kind, **fault.headers} if kind else fault.headers
                 await Response(content, fault.status, headers)(scope, receive, send)
             case Action.DELAY:
-                await application(scope, receive, send)
+                await self._application(scope, receive, send)
             case Action.TRUNCATE:
-                await application(scope, receive, _half(send))
+                await self._application(scope, receive, _half(send))
                 self._hang_up(port)
                 await _gone(receive)
             case Action.CLOSE:
@@ -108,6 +116,11 @@ class Application:
                 await _gone(receive)
             case _:
                 await _gone(receive)
+
+
+def host_of(scope: Scope) -> str:
+    """Return the Host header's name, lower case, without port and final dot."""
+    return Headers(scope=scope).get("host", "").partition(":")[0].lower().removesuffix(".")
 
 
 def _half(send: Send) -> Send:

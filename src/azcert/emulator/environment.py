@@ -8,12 +8,14 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azcert.emulator.hosts import APP_SERVICE_PATH
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from azcert.emulator.seed import Identity
 
-__all__ = ["SHELLS", "applied", "exports", "trust_bundle", "variables"]
+__all__ = ["SHELLS", "applied", "exports", "on_a_machine", "trust_bundle", "variables"]
 
 # Each names one file of CA certificates for those who read it.
 _CA_VARIABLES = (
@@ -79,6 +81,18 @@ def variables(
         "KEY_VAULT_NAME": identity.vault,
         "AZCERT_EMULATOR": str(folder),
     }
+
+
+def on_a_machine(changes: dict[str, str | None], form: str, url: str, header: str) -> dict[str, str | None]:
+    """Return *changes* for a client on a machine with a managed identity: it is told no client and no key.
+
+    :param form: ``imds`` or ``app-service``.
+    """
+    told = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_CERTIFICATE_PATH")
+    changes = {**changes, **dict.fromkeys(told)}
+    if form == "imds":
+        return {**changes, "AZURE_POD_IDENTITY_AUTHORITY_HOST": url}
+    return {**changes, "IDENTITY_ENDPOINT": url + APP_SERVICE_PATH, "IDENTITY_HEADER": header}
 
 
 def applied(base: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:

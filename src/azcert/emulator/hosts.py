@@ -7,10 +7,14 @@ from enum import StrEnum
 
 from azcert.emulator.entra.clouds import CLOUDS, cloud_of
 
-__all__ = ["CONTROL_HOST", "DOMAINS", "Service", "service_of", "vault_of"]
+__all__ = ["APP_SERVICE_PATH", "CONTROL_HOST", "DOMAINS", "IMDS_PATH", "Service", "service_of", "vault_of"]
 
 CONTROL_HOST = "emulator.azcert.invalid"
 """The emulator's own host: reached through its proxy port, and never by DNS (RFC 6761, 6.4)."""
+
+IMDS_PATH = "/metadata/identity/oauth2/token"
+APP_SERVICE_PATH = "/msi/token"
+"""Where the endpoints of managed identities are, on plain http."""
 
 
 class Service(StrEnum):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import h11
+
+from azcert.emulator.listener import abort
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,25 +59,27 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._tunnels: dict[int, tuple[_Stream, _Stream]] = {}
 
-    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one client; the callback of `asyncio.start_server`."""
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a client is served inside a task")
+        # Not a coroutine: asyncio would report each client that close() cuts off as an error.
+        task = asyncio.create_task(self._client(_Stream(reader, writer)))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _client(self, client: _Stream) -> None:
         try:
-            await self._serve(_Stream(reader, writer))
+            await self._serve(client)
         except (ConnectionError, TimeoutError, h11.ProtocolError):
             pass  # the client has gone, was too slow, or speaks no HTTP: nobody is left to be told
         finally:
-            self._tasks.discard(task)
-            writer.close()
+            client.writer.close()
 
     async def close(self) -> None:
         """End every tunnel."""
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
     def clients(self) -> int:
@@ -92,10 +94,7 @@ class Proxy:
     def reset(self, port: int) -> None:
         """Reset (TCP RST) the client of the tunnel whose server side has this local port."""
         if port in self._tunnels:
-            writer = self._tunnels[port][0].writer
-            connection: socket.socket = writer.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
+            abort(self._tunnels[port][0].writer.transport)
 
     async def _serve(self, client: _Stream) -> None:
         conversation = h11.Connection(h11.SERVER)

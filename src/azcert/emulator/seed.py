@@ -6,7 +6,7 @@ import base64
 import datetime as dt
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -48,7 +48,7 @@ class Identity:
     tenant_id: str
     client_id: str
     certificate: Path | None
-    pem: bytes | None
+    pem: bytes | None = field(repr=False)
     vault: str | None
     vault_url: str | None
 

@@ -6,30 +6,32 @@ import asyncio
 import secrets
 import socket
 import threading
-from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-import uvicorn
 from starlette.routing import BaseRoute, Router
 
 from azcert.emulator import control
-from azcert.emulator.app import Application
+from azcert.emulator.app import Hosts, Watched
 from azcert.emulator.faults import Action
 from azcert.emulator.hosts import CONTROL_HOST, DOMAINS, Service, service_of, vault_of
+from azcert.emulator.listener import Listener
 from azcert.emulator.proxy import Proxy, Refusal
 from azcert.emulator.tls import Authority, server_context
 from azcert.emulator.world import World
 from azcert.errors import EmulatorError
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping, Sequence
     from types import TracebackType
+
+    from starlette.types import ASGIApp
 
 __all__ = ["Emulator"]
 
 _LOOPBACK = "127.0.0.1"
 _HTTPS = 443
-_END_SECONDS = 1.0
 
 
 class Emulator:
@@ -39,6 +41,7 @@ class Emulator:
     :param port: the proxy's port; a free one without it.
     :param authority: the local CA; a new one without it.
     :param passthrough: tunnel other hosts to the real network instead of refusing them.
+    :param identity: client id of the app that is the machine's managed identity; none without it.
     :param routes: routes by service, instead of the emulated services.
 
     Use it as a context manager, or call `start` and `stop`.
@@ -51,6 +54,7 @@ class Emulator:
         port: int = 0,
         authority: Authority | None = None,
         passthrough: bool = False,
+        identity: str | None = None,
         routes: Mapping[Service, Sequence[BaseRoute]] | None = None,
     ) -> None:
         self.world = world or World()
@@ -59,20 +63,28 @@ class Emulator:
         self.proxy = Proxy(self._admit, self._route)
         self._wanted_port = port
         self._routes = routes
+        self._identity = identity
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
         self._asked_to_stop = threading.Event()
         self.control_secret = secrets.token_urlsafe(32)
+        self.identity_header = secrets.token_urlsafe(32)
         self._failure: BaseException | None = None
         self._stopping: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._proxy_address = ("", 0)
         self._tls_address = ("", 0)
+        self._plain_address = ("", 0)
 
     @property
     def proxy_url(self) -> str:
         """What ``HTTPS_PROXY`` must be."""
         return f"http://{self._proxy_address[0]}:{self._proxy_address[1]}"
+
+    @property
+    def identity_url(self) -> str:
+        """Where the endpoints of managed identities are."""
+        return f"http://{self._plain_address[0]}:{self._plain_address[1]}"
 
     @property
     def port(self) -> int:
@@ -84,12 +96,15 @@ class Emulator:
 
         :raises EmulatorError: ``port-taken``: another program listens on the port that was asked for.
         """
-        proxy_socket = _listen(self._wanted_port)
-        tls_socket = _listen(0)
-        self._proxy_address = proxy_socket.getsockname()
-        self._tls_address = tls_socket.getsockname()
+        sockets = _Sockets(
+            _listen(self._wanted_port), _listen(0), _listen(0) if self._identity is not None else None
+        )
+        self._proxy_address = sockets.proxy.getsockname()
+        self._tls_address = sockets.tls.getsockname()
+        if sockets.plain is not None:
+            self._plain_address = sockets.plain.getsockname()
         self._thread = threading.Thread(
-            target=self._run, args=(proxy_socket, tls_socket), name="azcert emulator", daemon=True
+            target=self._run, args=(sockets,), name="azcert emulator", daemon=True
         )
         self._thread.start()
         self._ready.wait()
@@ -125,60 +140,57 @@ class Emulator:
     ) -> None:
         self.stop()
 
-    def _run(self, proxy_socket: socket.socket, tls_socket: socket.socket) -> None:
+    def _run(self, sockets: _Sockets) -> None:
         try:
-            asyncio.run(self._serve(proxy_socket, tls_socket))
+            asyncio.run(self._serve(sockets))
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits in start()
             self._failure = error
         finally:
             self._ready.set()
 
-    async def _serve(self, proxy_socket: socket.socket, tls_socket: socket.socket) -> None:
+    async def _serve(self, sockets: _Sockets) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        server = uvicorn.Server(self._uvicorn_config())
-        serving = asyncio.create_task(server.serve(sockets=[tls_socket]))
-        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0)
-        listener = await asyncio.start_server(self.proxy.handle, sock=proxy_socket)
+        hosts = self._hosts()
+        tls = Listener(lambda _: hosts, self._context())
+        await tls.start(sockets.tls)
+        plain = None
+        if sockets.plain is not None:
+            plain = self._plain()
+            await plain.start(sockets.plain)
+        proxy = await asyncio.start_server(self.proxy.handle, sock=sockets.proxy)
         self._ready.set()
-        stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        listener.close()
+        await self._stopping.wait()
+        proxy.close()
         await self.proxy.close()
-        await _end(server, serving)
+        if plain is not None:
+            plain.cut_off()
+            await plain.end()
+        await tls.end()
 
-    def _uvicorn_config(self) -> uvicorn.Config:
-        services = {
-            service: Router(routes, redirect_slashes=False)
+    def _hosts(self) -> Hosts:
+        services: dict[Service, ASGIApp] = {
+            service: Watched(self.world, _router(routes), hang_up=self.proxy.hang_up, reset=self.proxy.reset)
             for service, routes in (self._routes or _services(self.world)).items()
         }
-        services[Service.CONTROL] = Router(
-            control.routes(self.world, self.control_secret, self.ask_to_stop), redirect_slashes=False
+        steering = control.routes(self.world, self.control_secret, self.ask_to_stop)
+        return Hosts({**services, Service.CONTROL: _router(steering)})
+
+    def _plain(self) -> Listener:
+        from azcert.emulator import managed_identity  # noqa: PLC0415 - only when it is used
+
+        router = _router(managed_identity.routes(self.world, str(self._identity), self.identity_header))
+        return Listener(
+            lambda listener: Watched(self.world, router, hang_up=listener.hang_up, reset=listener.reset)
         )
-        application = Application(self.world, services, hang_up=self.proxy.hang_up, reset=self.proxy.reset)
-        config = uvicorn.Config(
-            application,
-            http="h11",
-            ws="none",
-            lifespan="off",
-            loop="asyncio",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            timeout_graceful_shutdown=1,
-        )
-        config.load()
-        # uvicorn's own options name certificate files; ours are minted as they are asked for.
-        config.ssl = server_context(
+
+    def _context(self) -> ssl.SSLContext:
+        return server_context(
             self.authority,
             CONTROL_HOST,
             known=lambda host: service_of(host) is not None,
             distrusted=lambda host: self.world.faults.take_at_connection(host, Action.UNTRUSTED),
         )
-        return config
 
     def _admit(self, host: str, port: int) -> Refusal | None:
         if service_of(host) is None or port != _HTTPS:
@@ -203,17 +215,17 @@ class Emulator:
         return self._tls_address if service_of(host) and port == _HTTPS else (host, port)
 
 
-async def _end(server: uvicorn.Server, serving: asyncio.Task[None]) -> None:
-    """Stop *server*, whose clients have been cut off, without the pauses of its own shutdown (0.2 s)."""
-    for each in server.servers:
-        each.close()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_END_SECONDS):
-            while server.server_state.connections:  # noqa: ASYNC110 - nor for this
-                await asyncio.sleep(0.001)
-    serving.cancel()
-    with suppress(asyncio.CancelledError):
-        await serving
+@dataclass(frozen=True)
+class _Sockets:
+    """Where the emulator listens; ``plain`` is for managed identities."""
+
+    proxy: socket.socket
+    tls: socket.socket
+    plain: socket.socket | None
+
+
+def _router(routes: Sequence[BaseRoute]) -> Router:
+    return Router(routes, redirect_slashes=False)
 
 
 def _services(world: World) -> dict[Service, Sequence[BaseRoute]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azcert._files import write_atomic
-from azcert.emulator.environment import trust_bundle, variables
+from azcert.emulator.environment import on_a_machine, trust_bundle, variables
 from azcert.emulator.hosts import DOMAINS
 from azcert.emulator.ready_made import ready_made
 from azcert.emulator.remote import write_runtime
@@ -42,6 +42,8 @@ class Options:
     :param port: the proxy's port; a free one by default.
     :param clock: moment that it shall be, in seconds since the epoch.
     :param passthrough: tunnel other hosts to the real network.
+    :param managed_identity: ``imds`` or ``app-service``: let clients be on a machine that has the first app's
+        identity, instead of giving them its certificate.
     """
 
     seed: Path | None = None
@@ -52,6 +54,7 @@ class Options:
     clock: float | None = None
     delays: Delays | None = None
     passthrough: bool = False
+    managed_identity: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Session:
     identity: Identity
     certificate: Path | None
     bundle: Path
-    environment: dict[str, str | None]
+    environment: dict[str, str | None] = field(repr=False)
 
 
 @contextmanager
@@ -83,7 +86,13 @@ def session(folder: Path, options: Options | None = None) -> Iterator[Session]:
             world.clock.set(asked.clock)
         identity = _identity(world, asked)
         authority = _authority(world)
-        with Emulator(world, port=asked.port, authority=authority, passthrough=asked.passthrough) as running:
+        with Emulator(
+            world,
+            port=asked.port,
+            authority=authority,
+            passthrough=asked.passthrough,
+            identity=identity.client_id if asked.managed_identity else None,
+        ) as running:
             try:
                 yield _prepared(running, identity, folder, asked)
             finally:
@@ -108,6 +117,8 @@ def _prepared(running: Emulator, identity: Identity, folder: Path, asked: Option
         certificate=certificate,
         password=asked.password.reveal() if asked.password and asked.certificate else None,
     )
+    if asked.managed_identity:
+        changes = on_a_machine(changes, asked.managed_identity, running.identity_url, running.identity_header)
     write_runtime(
         folder,
         proxy_url=running.proxy_url,
