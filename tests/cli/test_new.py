@@ -42,7 +42,7 @@ def test_every_option_reaches_the_certificate(tmp_path: Path) -> None:
         folder=tmp_path,
     )
     told = json.loads(done.stdout)
-    certificate = FileSource(tmp_path / told["key_file"]).load().certificate
+    certificate = FileSource(tmp_path / told["source"]).load().certificate
     assert told["thumbprint"] == certificate.thumbprint
     assert certificate.subject == "CN=app,O=Contoso"
     assert certificate.key_size == 3072

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +14,11 @@ from azcert.cli.password import choose_password, password_options
 from azcert.cli.saving import force_option, refuse_existing, save
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
     from azcert._redact import Secret
+    from azcert.certificate.model import Certificate
+    from azcert.certificate.signer import Signer
 
 __all__ = ["new", "output_files"]
 
@@ -60,6 +65,11 @@ _SUFFIXES = {"pem": ".pem", "pkcs12": ".pfx"}
 @click.option(
     "--encrypt", is_flag=True, help="Encrypt the private key; asks for the password if no option names one."
 )
+@click.option(
+    "--key",
+    metavar="URI",
+    help="Make the key in a device, which it never leaves: pkcs11:..., tpm:FILE.",
+)
 @password_options("new_password", purpose="to encrypt the private key with")
 @force_option
 @json_option
@@ -74,6 +84,7 @@ def new(
     legacy: bool,
     out: Path | None,
     encrypt: bool,
+    key: str | None,
     new_password: Secret | None,
     force: bool,
     as_json: bool,
@@ -90,50 +101,96 @@ def new(
       azcert new app
       azcert new app --format pkcs12 --new-password-env PFX_PASSWORD
       azcert new app --subject CN=app,O=Contoso --dns app.contoso.com --days 90 --out certs/
+      azcert new app --key "pkcs11:token=prod?pin-source=file:/etc/app.pin"
     """
-    from azcert.certificate import writers
-    from azcert.certificate.issue import DEFAULT_DAYS, generate_key, self_signed
+    from azcert.certificate.issue import DEFAULT_DAYS
+    from azcert.certificate.writers import public_pem
 
     if legacy and form != "pkcs12":
         raise click.UsageError("--legacy is a kind of PKCS#12: add --format pkcs12.")
-    key_file, public_file = output_files(name, out, _SUFFIXES[form])
-    refuse_existing([key_file, public_file], force=force)
-    if (encrypt or legacy) and new_password is None:
-        new_password = choose_password(str(key_file))
-    key = generate_key(int(bits))
-    certificate = self_signed(
-        key,
-        subject=subject or name,
-        alternative_names=names,
-        days=DEFAULT_DAYS if days is None else days,
-        now=dt.datetime.now(dt.UTC),
-    )
-    if form == "pem":
-        content = writers.pem(key, certificate, password=new_password)
-    else:
-        content = writers.pkcs12(key, certificate, password=new_password, legacy=legacy, friendly_name=name)
-    save(key_file, content, private=True, force=force)
-    save(public_file, writers.public_pem(certificate, chain=False), private=False, force=force)
-    if as_json:
-        data(
-            {
-                "thumbprint": certificate.thumbprint,
-                "thumbprint_sha256": certificate.thumbprint_sha256,
-                "subject": certificate.subject,
-                "not_before": certificate.not_before.isoformat(),
-                "not_after": certificate.not_after.isoformat(),
-                "key_file": str(key_file),
-                "public_file": str(public_file),
-            },
-            as_json=True,
+    if key is not None and (encrypt or legacy or form != "pem" or new_password):
+        raise click.UsageError(
+            "--key takes no option about a file's form or password; a PIN's origin is part of the URI."
         )
+    wanted = _Wanted(subject or name, names, DEFAULT_DAYS if days is None else days)
+    if key is not None:
+        _, public_file = output_files(name, out, ".pem")
+        refuse_existing([public_file], force=force)
+        source, certificate = _in_place(key, name, wanted, int(bits))
+        protection = "in its device"
+    else:
+        key_file, public_file = output_files(name, out, _SUFFIXES[form])
+        refuse_existing([key_file, public_file], force=force)
+        if (encrypt or legacy) and new_password is None:
+            new_password = choose_password(str(key_file))
+        content, certificate = _in_file(name, wanted, int(bits), form, new_password, legacy=legacy)
+        save(key_file, content, private=True, force=force)
+        source = str(key_file)
+        protection = "encrypted" if new_password else "not encrypted, mode 0600"
+    save(public_file, public_pem(certificate, chain=False), private=False, force=force)
+    if as_json:
+        data(_described(certificate, source, public_file), as_json=True)
         return
     data(certificate.thumbprint)
-    protection = "encrypted" if new_password else "not encrypted, mode 0600"
-    talk(f"Private key and certificate: {key_file} ({protection})")
+    talk(f"Private key and certificate: {source} ({protection})")
     talk(f"Public certificate:          {public_file}")
     talk(f"Valid until:                 {certificate.not_after:%Y-%m-%d %H:%M UTC}")
     talk(f"Next: upload {public_file} to the app registration (Certificates & secrets, Upload certificate).")
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    subject: str
+    names: tuple[str, ...]
+    days: int
+
+    def certificate(self, key: RSAPrivateKey | Signer) -> Certificate:
+        from azcert.certificate.issue import self_signed
+
+        return self_signed(
+            key,
+            subject=self.subject,
+            alternative_names=self.names,
+            days=self.days,
+            now=dt.datetime.now(dt.UTC),
+        )
+
+
+def _in_file(
+    name: str, wanted: _Wanted, bits: int, form: str, password: Secret | None, *, legacy: bool
+) -> tuple[bytes, Certificate]:
+    from azcert.certificate import writers
+    from azcert.certificate.issue import generate_key
+
+    key = generate_key(bits)
+    certificate = wanted.certificate(key)
+    if form == "pem":
+        return writers.pem(key, certificate, password=password), certificate
+    content = writers.pkcs12(key, certificate, password=password, legacy=legacy, friendly_name=name)
+    return content, certificate
+
+
+def _in_place(uri: str, name: str, wanted: _Wanted, bits: int) -> tuple[str, Certificate]:
+    from azcert.sources.key_place import make_key
+
+    place = make_key(uri, name=name, bits=bits)
+    try:
+        certificate = wanted.certificate(place.signer)
+        return place.put(certificate), certificate
+    finally:
+        place.close()
+
+
+def _described(certificate: Certificate, source: str, public_file: Path) -> dict[str, Any]:
+    return {
+        "thumbprint": certificate.thumbprint,
+        "thumbprint_sha256": certificate.thumbprint_sha256,
+        "subject": certificate.subject,
+        "not_before": certificate.not_before.isoformat(),
+        "not_after": certificate.not_after.isoformat(),
+        "source": source,
+        "public_file": str(public_file),
+    }
 
 
 def output_files(name: str, out: Path | None, suffix: str) -> tuple[Path, Path]:

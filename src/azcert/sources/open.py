@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from azcert._redact import Secret
     from azcert.sources.source import Source
 
-__all__ = ["open_source"]
+__all__ = ["open_source", "require_library"]
 
 # Kind of source -> module with open(uri, *, password, credential) -> Source.
 _OPENERS: dict[type, str] = {
@@ -66,7 +66,7 @@ def open_source(
         source = parse_source(source)
     if not isinstance(source, SourceUri):
         return source
-    _require_library(source)
+    require_library(source)
     origin = getattr(source, "pin", None) or getattr(source, "password", None)
     if password is None and origin is not None:
         password = origin.read()
@@ -75,7 +75,11 @@ def open_source(
     return opened
 
 
-def _require_library(uri: SourceUri) -> None:
+def require_library(uri: SourceUri) -> None:
+    """Refuse a source whose library is not installed.
+
+    :raises azcert.errors.ConfigurationError: ``extra-missing``.
+    """
     module, extra = _EXTRAS.get(type(uri), (None, None))
     if module is not None and find_spec(module) is None:
         raise ConfigurationError(

@@ -1,0 +1,132 @@
+"""A key in a file of its own, until its certificate comes and both are put into one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from azcert._files import judge_key_file, read_file, write_atomic
+from azcert.certificate import formats, writers
+from azcert.certificate.issue import generate_key
+from azcert.errors import AccessError, CertificateError, ConfigurationError
+from azcert.keys.software import SoftwareSigner
+
+if TYPE_CHECKING:
+    from azcert._redact import Secret
+    from azcert.certificate.model import Certificate
+    from azcert.sources.uri import FileUri
+
+__all__ = ["KEY_SUFFIX", "FileKeyPlace", "find", "make"]
+
+KEY_SUFFIX = ".key.pem"
+"""A key that waits for its certificate is in ``NAME.key.pem``, both together in ``NAME.pem``."""
+
+
+class FileKeyPlace:
+    """The only key in a file.
+
+    :param password: what the file is encrypted with, None for not at all.
+    """
+
+    def __init__(self, path: Path, key: RSAPrivateKey, password: Secret | None) -> None:
+        self._path = path
+        self._key = key
+        self._password = password
+        self.source = str(path)
+        protection = "encrypted" if password else "file"
+        self.signer = SoftwareSigner(key, place=f"file {path}", protection=protection)
+
+    def put(self, certificate: Certificate) -> str:
+        """Write key, certificate and chain as PEM: ``NAME.key.pem`` becomes ``NAME.pem``.
+
+        :raises ConfigurationError: ``file-exists``: ``NAME.pem`` is there and holds something else.
+        :raises AccessError: the folder cannot be written.
+        """
+        target = self._path
+        if target.name.endswith(KEY_SUFFIX):
+            target = target.with_name(target.name.removesuffix(KEY_SUFFIX) + ".pem")
+        content = writers.pem(self._key, certificate, password=self._password)
+        try:
+            write_atomic(target, content, overwrite=target == self._path)
+            if target != self._path:
+                # The key is in the new file, whole: a second copy would only be one more to guard.
+                self._path.unlink()
+        except FileExistsError as error:
+            raise ConfigurationError(
+                f"{target} is already there.",
+                code="file-exists",
+                remedy=f"Move it away, then accept the answer again: mv {target} {target}.old",
+                path=str(target),
+            ) from error
+        except OSError as error:
+            raise _not_writable(target, error) from error
+        return str(target)
+
+    def close(self) -> None:
+        """Forget the key."""
+        self.signer.close()
+
+
+def make(
+    uri: FileUri, *, name: str, bits: int, password: Secret | None = None, credential: object = None
+) -> FileKeyPlace:
+    """Make a key in a new file, encrypted if there is a *password*.
+
+    :raises ConfigurationError: ``file-exists``.
+    :raises AccessError: the folder cannot be written.
+    """
+    del name, credential
+    path = Path(uri.path)
+    key = generate_key(bits)
+    try:
+        write_atomic(path, writers.key_bytes(key, password=password))
+    except FileExistsError as error:
+        raise ConfigurationError(
+            f"{path} is already there.",
+            code="file-exists",
+            remedy="Choose another name, or use the key in it with --reuse-key.",
+            path=str(path),
+        ) from error
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    return FileKeyPlace(path, key, password)
+
+
+def find(uri: FileUri, *, password: Secret | None = None, credential: object = None) -> FileKeyPlace:
+    """Return the one RSA key in the file.
+
+    :raises CertificateError: the file cannot be read, or holds no key, several, or one that is not RSA.
+    :raises AccessError: others can read the key, or this user cannot.
+    """
+    del credential
+    read = read_file(uri.path, limit=formats.MAX_SIZE)
+    contents = formats.load(read.data, password=password, name=uri.path)
+    if contents.keys:
+        judge_key_file(read)
+    key, *others = contents.keys or (None,)
+    if key is None or others:
+        raise CertificateError(
+            f"{uri.path} holds {len(contents.keys) or 'no'} private keys; expected one.",
+            code="several-keys" if others else "key-missing",
+            remedy="Give the file with the key that the request was made for.",
+            name=uri.path,
+        )
+    if not isinstance(key, RSAPrivateKey):
+        raise CertificateError(
+            f"The key in {uri.path} is not RSA, which is what Entra ID takes.",
+            code="not-rsa",
+            remedy="Make one: azcert csr NAME",
+            name=uri.path,
+        )
+    return FileKeyPlace(Path(uri.path), key, password if contents.encrypted else None)
+
+
+def _not_writable(path: Path, error: OSError) -> AccessError:
+    return AccessError(
+        f"{path} cannot be written: {error.strerror or error}.",
+        code="not-writable",
+        remedy=f"Check the folder {path.parent} and the space left on its disk.",
+        path=str(path),
+    )

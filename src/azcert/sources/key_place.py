@@ -1,0 +1,105 @@
+"""Places in which a key is made, and its certificate put beside it: one table from the kind of URI."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+from azcert.errors import ConfigurationError
+from azcert.sources.open import require_library
+from azcert.sources.uri import FileUri, Pkcs11Uri, SourceUri, TpmUri, parse_source
+
+if TYPE_CHECKING:
+    import os
+
+    from azure.core.credentials import TokenCredential
+
+    from azcert._redact import Secret
+    from azcert.certificate.model import Certificate
+    from azcert.certificate.signer import Signer
+
+__all__ = ["KeyPlace", "find_key", "make_key"]
+
+# Kind of source -> module with make(uri, *, name, bits, password, credential) and
+# find(uri, *, password, credential).
+_PLACES: dict[type, str] = {
+    FileUri: "azcert.sources.key_file",
+    Pkcs11Uri: "azcert.sources.key_pkcs11",
+    TpmUri: "azcert.sources.key_tpm",
+}
+
+
+class KeyPlace(Protocol):
+    """A private key that waits for its certificate."""
+
+    @property
+    def signer(self) -> Signer:
+        """Signs with the key, where it is."""
+
+    @property
+    def source(self) -> str:
+        """The URI that finds this key again."""
+
+    def put(self, certificate: Certificate) -> str:
+        """Put the certificate beside the key and return the source that names both from now on.
+
+        The caller has checked that they belong together.
+
+        :raises azcert.errors.AzcertError: it could not be put there; nothing was changed.
+        """
+
+    def close(self) -> None:
+        """Give back sessions and handles."""
+
+
+def make_key(
+    source: str | os.PathLike[str] | SourceUri,
+    *,
+    name: str,
+    bits: int = 2048,
+    password: Secret | None = None,
+    credential: TokenCredential | None = None,
+) -> KeyPlace:
+    """Make an RSA key where *source* says; outside of files it never leaves that place.
+
+    :param name: what to call the key where the place wants a name and *source* has none.
+    :param password: opens the place, or encrypts the file; else the ``password-*`` parameter of the URI.
+    :raises ConfigurationError: a key is there already, or none can be made there.
+    :raises azcert.errors.AzcertError: the place refused.
+    """
+    uri, module, password = _place(source, password)
+    made: KeyPlace = module.make(uri, name=name, bits=bits, password=password, credential=credential)
+    return made
+
+
+def find_key(
+    source: str | os.PathLike[str] | SourceUri,
+    *,
+    password: Secret | None = None,
+    credential: TokenCredential | None = None,
+) -> KeyPlace:
+    """Return the key that is where *source* says, with or without a certificate.
+
+    :raises azcert.errors.AzcertError: there is none, or it cannot be used.
+    """
+    uri, module, password = _place(source, password)
+    found: KeyPlace = module.find(uri, password=password, credential=credential)
+    return found
+
+
+def _place(
+    source: str | os.PathLike[str] | SourceUri, password: Secret | None
+) -> tuple[SourceUri, Any, Secret | None]:
+    uri = source if isinstance(source, SourceUri) else parse_source(source)
+    if type(uri) not in _PLACES:
+        raise ConfigurationError(
+            f"No key is made in {uri}.",
+            code="no-key-place",
+            remedy="Give a file, a pkcs11: or a tpm: URI.",
+            source=str(uri),
+        )
+    require_library(uri)
+    origin = getattr(uri, "pin", None) or getattr(uri, "password", None)
+    if password is None and origin is not None:
+        password = origin.read()
+    return uri, import_module(_PLACES[type(uri)]), password

@@ -1,0 +1,112 @@
+"""A key made inside a TPM, kept wrapped in a key file, its certificate in the same file or one of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from azcert._files import PRIVATE, PUBLIC, read_file, write_atomic
+from azcert.certificate import formats, pem, writers
+from azcert.errors import AccessError, ConfigurationError
+from azcert.keys.tpm.connection import connect
+from azcert.sources.tpm import open_signer
+
+if TYPE_CHECKING:
+    from azcert._redact import Secret
+    from azcert.certificate.model import Certificate
+    from azcert.keys.tpm.signer import TpmSigner
+    from azcert.sources.uri import TpmUri
+
+__all__ = ["TpmKeyPlace", "find", "make"]
+
+_LABEL = "TSS2 PRIVATE KEY"
+
+
+class TpmKeyPlace:
+    """A key file, or a persistent handle with a file for its certificate."""
+
+    def __init__(self, uri: TpmUri, signer: TpmSigner) -> None:
+        self._uri = uri
+        self.source = str(uri)
+        self.signer = signer
+
+    def put(self, certificate: Certificate) -> str:
+        """Write certificate and chain behind the key, or into the file that ``certificate=`` names.
+
+        :raises ConfigurationError: ``no-certificate-file``: a handle, and no file named.
+        :raises AccessError: the file cannot be written.
+        """
+        text = writers.public_pem(certificate)
+        if self._uri.certificate is not None:
+            _write(self._uri.certificate, text, private=False, overwrite=True)
+        elif self._uri.path is not None:
+            _write(self._uri.path, self._key_block(self._uri.path) + text, private=True, overwrite=True)
+        else:
+            raise ConfigurationError(
+                f"{self._uri} has no file for the certificate.",
+                code="no-certificate-file",
+                remedy="Add ?certificate=FILE to the URI.",
+            )
+        return self.source
+
+    def close(self) -> None:
+        """Hold nothing: nothing is kept in the TPM."""
+        self.signer.close()
+
+    def _key_block(self, path: str) -> bytes:
+        text = read_file(path, limit=formats.MAX_SIZE).data.decode("ascii", "ignore")
+        blocks, _ = pem.find_blocks(text)
+        return next(each.pem() for each in blocks if each.label == _LABEL)
+
+
+def make(
+    uri: TpmUri, *, name: str, bits: int, password: Secret | None = None, credential: object = None
+) -> TpmKeyPlace:
+    """Create a key in the TPM and write its key file, mode 0600.
+
+    :param password: the key's password in the TPM.
+    :raises ConfigurationError: a handle was named, or the file is there already.
+    """
+    del name, credential
+    if uri.path is None:
+        raise ConfigurationError(
+            "A key is made into a key file; tpm2_evictcontrol can give it a persistent handle afterwards.",
+            code="no-key-place",
+            remedy="Write tpm:FILE.",
+        )
+    if Path(uri.path).exists():
+        raise _exists(uri.path)
+    from azcert.keys.tpm.make import create_key  # noqa: PLC0415 - tpm2-pytss is an extra
+
+    made = create_key(connect(uri.tcti), bits=bits, auth=password)
+    _write(uri.path, made.to_pem(), private=True, overwrite=False)
+    return find(uri, password=password)
+
+
+def find(uri: TpmUri, *, password: Secret | None = None, credential: object = None) -> TpmKeyPlace:
+    """Return the key that the URI names, with or without a certificate."""
+    del credential
+    return TpmKeyPlace(uri, open_signer(uri, password)[0])
+
+
+def _write(path: str, data: bytes, *, private: bool, overwrite: bool) -> None:
+    try:
+        write_atomic(path, data, mode=PRIVATE if private else PUBLIC, overwrite=overwrite)
+    except FileExistsError as error:
+        raise _exists(path) from error
+    except OSError as error:
+        raise AccessError(
+            f"{path} cannot be written: {error.strerror or error}.",
+            code="not-writable",
+            remedy="Check its folder and the space left on its disk.",
+            path=path,
+        ) from error
+
+
+def _exists(path: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} is already there.",
+        code="file-exists",
+        remedy="Choose another name, or use the key in it with --reuse-key.",
+        path=path,
+    )
