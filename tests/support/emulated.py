@@ -71,7 +71,7 @@ def key_credential(given: x509.Certificate, **more: Any) -> dict[str, Any]:
     der = given.public_bytes(Encoding.DER)
     return {
         "key": base64.b64encode(der).decode(),
-        "customKeyIdentifier": hashlib.sha1(der).hexdigest().upper(),
+        "customKeyIdentifier": hashlib.sha1(der, usedforsecurity=False).hexdigest().upper(),
         "startDateTime": given.not_valid_before_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "endDateTime": given.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "keyId": str(uuid.uuid4()),
@@ -87,7 +87,7 @@ def b64(data: bytes) -> str:
 
 def thumbprint(given: x509.Certificate, name: str = "x5t#S256") -> str:
     der = given.public_bytes(Encoding.DER)
-    return b64((hashlib.sha256 if name == "x5t#S256" else hashlib.sha1)(der).digest())
+    return b64(hashlib.new("sha256" if name == "x5t#S256" else "sha1", der).digest())
 
 
 def sign(key: rsa.RSAPrivateKey, header: dict[str, Any], claims: Any, *, salt: int | None = None) -> str:
