@@ -63,9 +63,11 @@ class Assertions:
                 kept.made = (now, assertion)
             return assertion
 
-    def drop(self, wanted: AssertionRequest) -> None:
-        """Forget an assertion: the service did not like it."""
-        self._kept.pop(wanted, None)
+    def drop(self, wanted: AssertionRequest, assertion: Secret) -> None:
+        """Forget this assertion, which the service did not like; a newer one stays."""
+        kept = self._kept.get(wanted)
+        if kept is not None and kept.made is not None and kept.made[1] is assertion:
+            kept.made = None
 
     def after_fork(self) -> None:
         """Forget what locks of the parent's threads may guard."""

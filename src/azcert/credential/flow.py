@@ -23,7 +23,7 @@ from azcert.credential.freshness import Freshness, freshness, process_share, ref
 from azcert.credential.rare_log import RareLog
 from azcert.credential.skew import ClockSkew
 from azcert.credential.tokens import Slot
-from azcert.entra.aadsts import CERTIFICATE_REJECTED
+from azcert.entra.aadsts import ASSERTION_OUT_OF_TIME, CERTIFICATE_REJECTED
 from azcert.entra.assertion import AssertionRequest, choose_algorithm
 from azcert.entra.authority import ADFS, Authority, check_tenant, resolve_tenant
 from azcert.entra.exchange import Busy, Issued, TokenRequest, token_flow
@@ -47,9 +47,8 @@ _LOG = logging.getLogger("azcert.credential")
 UNAVAILABLE = "endpoint-unavailable"
 """Code of the error that says the endpoint did not answer in time."""
 
-_CLOCK_CODE = 700024
 _REGION_CODE = 100007
-_QUIET = 30.0
+_QUIET = 15.0
 
 
 class Clock(NamedTuple):
@@ -387,9 +386,7 @@ class Engine:
             raise
         finally:
             self.tell(EventKind.REQUEST, wanted, seconds=self.clock.monotonic() - began)
-        conversation.clock_moved |= self._skew.measure(
-            response.headers.get("date"), sent=sent, received=self.clock.time()
-        )
+        self._skew.measure(response.headers.get("date"), sent=sent, received=self.clock.time())
         return self._outcome(flow, response, region, conversation)
 
     def _outcome(
@@ -442,14 +439,13 @@ class Engine:
         code = error.aadsts
         if code == _REGION_CODE and conversation.left_region:
             return
-        if code not in CERTIFICATE_REJECTED:
-            raise error
         if conversation.assertion_request is not None:
-            self._assertions.drop(conversation.assertion_request)
-        if code == _CLOCK_CODE and conversation.clock_moved and not conversation.clock_mended:
-            conversation.clock_mended = True
+            self._assertions.drop(conversation.assertion_request, conversation.assertion)
+        if code == ASSERTION_OUT_OF_TIME and not conversation.redated:
+            # The answer has told the right time; at the least, the next assertion is fresh.
+            conversation.redated = True
             return
-        if conversation.certificate_changed:
+        if code not in CERTIFICATE_REJECTED or conversation.certificate_changed:
             raise error
         rejected = conversation.certificate
         other: SigningCertificate | None = yield Work(
@@ -528,8 +524,7 @@ class _Conversation:
         self.refused = 0
         self.assertion = Secret("")
         self.assertion_request: AssertionRequest | None = None
-        self.clock_moved = False
-        self.clock_mended = False
+        self.redated = False
         self.certificate_changed = False
         self.left_region = False
         self.response: Response | None = None

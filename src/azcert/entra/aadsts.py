@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CERTIFICATE_REJECTED", "CODES", "THROTTLED", "UNKNOWN_KEY_REASONS", "Explanation", "explain"]
+__all__ = [
+    "ASSERTION_OUT_OF_TIME",
+    "CERTIFICATE_REJECTED",
+    "CODES",
+    "THROTTLED",
+    "UNKNOWN_KEY_REASONS",
+    "Explanation",
+    "explain",
+]
 
 
 @dataclass(frozen=True)
@@ -25,8 +33,14 @@ class Explanation:
     remedy: str
 
 
-CERTIFICATE_REJECTED = frozenset({700024, 700027, 1000502, 7000214, 7000274, 7000277})
-"""Codes that another certificate of the same source may cure (the list of Microsoft.Identity.Web)."""
+ASSERTION_OUT_OF_TIME = 700024
+"""The code that an assertion dated by the service's clock cures."""
+
+CERTIFICATE_REJECTED = frozenset({700027, 1000502, 7000214, 7000274, 7000277})
+"""Codes that another certificate of the same source may cure.
+
+Microsoft.Identity.Web reloads the certificate for these and for 700024, which is about the time alone.
+"""
 
 THROTTLED = frozenset({50196, 90055})
 """Codes that mean *slow down*, whatever the HTTP status."""

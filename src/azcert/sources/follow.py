@@ -45,7 +45,8 @@ class Follower:
         self._lock = threading.Lock()
         self._revision: Hashable = None
         self._held: SigningCertificate | None = None
-        self._previous: SigningCertificate | None = None
+        # The last one the service took; until it took one, the first one there was.
+        self._proven: SigningCertificate | None = None
         self._rejected: dict[str, float] = {}
         self._look_again_at = float("inf")
 
@@ -81,34 +82,36 @@ class Follower:
     def instead_of(self, rejected: SigningCertificate) -> SigningCertificate | None:
         """Return another valid certificate after the service rejected this one, or None.
 
-        That is the source's next best, or else the one that was in use before: while old and new overlap,
+        That is the source's next best, or else the last one that the service took: while old and new overlap,
         the new one may not have reached every server yet.
         """
         thumbprint = rejected.certificate.thumbprint
         with self._lock:
             self._rejected[thumbprint] = self._monotonic() + _REJECTED_FOR
-            if self._held is not rejected and self._held is not None:
+            passed_over = self._still_rejected()
+            if self._held is not None and self._held.certificate.thumbprint not in passed_over:
+                # Somebody else's request was rejected as well, and has found another one already.
                 return self._held
-            found = self._other(self._still_rejected())
+            found = self._other(passed_over)
             if found is None:
                 return None
-            self._held, self._previous = found, None
+            self._held = found
             self._look_again_at = self._monotonic() + _REJECTED_FOR
             return found
 
     def accepted(self, certificate: SigningCertificate) -> None:
-        """Say that the service took this certificate: the one before it is not needed any more."""
-        if self._previous is None and not self._rejected:
+        """Say that the service took this certificate: the one proven before it is not needed any more."""
+        if self._proven is certificate and not self._rejected:
             return
         with self._lock:
             self._rejected.pop(certificate.certificate.thumbprint, None)
             if self._held is certificate:
-                self._previous = None
+                self._proven = certificate
 
     def close(self) -> None:
         """Close the source; signers close as their last users let go."""
         with self._lock:
-            self._held = self._previous = None
+            self._held = self._proven = None
             self._source.close()
 
     def after_fork(self) -> None:
@@ -145,7 +148,8 @@ class Follower:
                 found.certificate.not_after,
                 held.certificate.thumbprint,
             )
-            self._previous = held
+        if self._proven is None:
+            self._proven = held
         self._held = found
         return found
 
@@ -157,10 +161,10 @@ class Follower:
         else:
             if found.certificate.thumbprint not in rejected:
                 return found
-        before = self._previous
-        if before is None or before.certificate.thumbprint in rejected or _has_expired(before):
+        proven = self._proven
+        if proven is None or proven.certificate.thumbprint in rejected or _has_expired(proven):
             return None
-        return before
+        return proven
 
     def _load(self, skip: frozenset[str]) -> SigningCertificate:
         found = self._source.load(skip=skip)
