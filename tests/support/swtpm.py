@@ -1,9 +1,10 @@
-"""A real TPM 2.0 of the test's own: swtpm on sockets that the test opened, so that no port is guessed."""
+"""A real TPM 2.0 of the test's own: swtpm on two neighbouring ports of the loopback."""
 
 from __future__ import annotations
 
 import socket
 import subprocess
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,17 +15,43 @@ if TYPE_CHECKING:
 
 __all__ = ["Swtpm", "running_swtpm"]
 
+_START_TIMEOUT = 20.0
 
-@dataclass(frozen=True)
+
+@dataclass
 class Swtpm:
     """A running TPM and how to reach it."""
 
-    tcti: str
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def tcti(self) -> str:
+        """TSS2's name for the way to it."""
+        return f"swtpm:host=127.0.0.1,port={self.port}"
+
+    def restart(self) -> None:
+        """Switch it off and on again: its state stays, what was loaded is gone."""
+        self.stop()
+        process = _start(self.folder, self.port)
+        assert process is not None, f"swtpm did not start again; see {self.folder / 'swtpm.log'}"
+        self.process = process
+
+    def stop(self) -> None:
+        """Switch it off."""
+        self.process.terminate()
+        self.process.wait(10)
 
     def run_tool(self, *arguments: str) -> str:
         """Run one of tpm2-tools against it (``tpm2_getcap``, ...)."""
         command = [arguments[0], "--tcti", self.tcti, *arguments[1:]]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+    def flush(self) -> None:
+        """Remove the keys and sessions that tpm2-tools leave where there is no resource manager."""
+        self.run_tool("tpm2_flushcontext", "-t")
+        self.run_tool("tpm2_flushcontext", "-l")
 
     def transient_objects(self) -> int:
         """Return how many loaded keys nobody flushed."""
@@ -41,28 +68,51 @@ class Swtpm:
 
 @contextmanager
 def running_swtpm(folder: Path) -> Iterator[Swtpm]:
-    """Start a TPM with its state below *folder*; a missing program fails the test here."""
-    server, control = _two_neighbours()
-    command = [
-        *("swtpm", "socket", "--tpm2", "--tpmstate", f"dir={folder}"),
-        *("--server", f"type=tcp,fd={server.fileno()}", "--ctrl", f"type=tcp,fd={control.fileno()}"),
-        *("--flags", "not-need-init,startup-clear", "--log", f"file={folder / 'swtpm.log'}"),
-    ]
-    port = server.getsockname()[1]
-    with server, control:
-        process = subprocess.Popen(command, pass_fds=(server.fileno(), control.fileno()))
+    """Start a TPM with its state in *folder*; a missing program fails the test here."""
+    for _ in range(5):
+        port = _free_pair()
+        process = _start(folder, port)
+        # Another program may have taken a port in between: then with other ports.
+        if process is not None:
+            break
+    else:
+        raise AssertionError(f"swtpm did not start; see {folder / 'swtpm.log'}")
+    running = Swtpm(folder, port, process)
     try:
-        yield Swtpm(f"swtpm:host=127.0.0.1,port={port}")
+        yield running
     finally:
-        process.terminate()
-        process.wait(10)
+        running.stop()
 
 
-def _two_neighbours() -> tuple[socket.socket, socket.socket]:
-    """Return two listening sockets on neighbouring ports, as TSS2's way to swtpm expects them."""
-    while True:
-        first = socket.create_server(("127.0.0.1", 0), backlog=64)
+def _start(folder: Path, port: int) -> subprocess.Popen[bytes] | None:
+    process = subprocess.Popen(
+        [
+            *("swtpm", "socket", "--tpm2", "--tpmstate", f"dir={folder}"),
+            *("--server", f"type=tcp,port={port},bindaddr=127.0.0.1"),
+            *("--ctrl", f"type=tcp,port={port + 1},bindaddr=127.0.0.1"),
+            *("--flags", "not-need-init,startup-clear", "--log", f"file={folder / 'swtpm.log'}"),
+        ]
+    )
+    deadline = time.monotonic() + _START_TIMEOUT
+    while process.poll() is None and time.monotonic() < deadline:
         try:
-            return first, socket.create_server(("127.0.0.1", first.getsockname()[1] + 1), backlog=64)
+            socket.create_connection(("127.0.0.1", port + 1), timeout=1).close()
         except OSError:
-            first.close()
+            time.sleep(0.02)
+        else:
+            return process
+    process.kill()
+    process.wait(10)
+    return None
+
+
+def _free_pair() -> int:
+    """Return a port that is free now, and whose successor is: TSS2 expects the control port there."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as first:
+            port = int(first.getsockname()[1])
+            try:
+                socket.create_server(("127.0.0.1", port + 1)).close()
+            except OSError:
+                continue
+            return port

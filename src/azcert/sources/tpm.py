@@ -109,9 +109,8 @@ def open_signer(uri: TpmUri, password: Secret | None) -> tuple[TpmSigner, tuple[
             remedy="Say where it is: password-env=NAME or password-file=PATH in the URI.",
             name=path,
         )
-    return TpmSigner(connection, FileKey(key, path), auth=None if key.empty_auth else password), (
-        contents.certificates
-    )
+    # A password is used where one is given: tpm2_encodeobject 5.4 marks keys with one as having none.
+    return TpmSigner(connection, FileKey(key, path), auth=password), contents.certificates
 
 
 def _utc_now() -> dt.datetime:

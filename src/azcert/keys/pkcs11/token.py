@@ -119,6 +119,8 @@ class Token:
                     raise explain(error, what, str(self)) from error
                 if is_uninitialised(error):
                     self.module.restart()
+                if isinstance(error, pkcs11.UserPinNotInitialized):
+                    _restart_if_unused(self.module)
                 self._drop(generation)
                 time.sleep(pause)
         raise AssertionError("unreachable: the last pass returns or raises")
@@ -292,9 +294,7 @@ def open_token(module: Module, query: TokenQuery) -> Token:
         matching = [token for token in present if _matches(module, query, token)]
         if matching or pause is None:
             break
-        # Some modules look for tokens only when they start; nobody is disturbed while none is in use.
-        if not any(token.module is module and token.in_use for token in list(_open.values())):
-            module.restart()
+        _restart_if_unused(module)
         time.sleep(pause)
     names = ", ".join(sorted(f"{token.label!r} (serial {token.serial.decode()})" for token in present))
     if not matching:
@@ -315,6 +315,12 @@ def open_token(module: Module, query: TokenQuery) -> Token:
     key = (module.path, found.label, found.serial, query.slot_id)
     with _opening:
         return _open.setdefault(key, Token(module, query, found))
+
+
+def _restart_if_unused(module: Module) -> None:
+    """Let the module look for its tokens anew: some do so only when they start. No signer is disturbed."""
+    if not any(token.module is module and token.in_use for token in list(_open.values())):
+        module.restart()
 
 
 def _tokens(module: Module) -> list[pkcs11.Token]:

@@ -15,7 +15,7 @@ from tpm2_pytss.types import (
     TPML_PCR_SELECTION,
 )
 
-from azcert.errors import CertificateError, ConfigurationError
+from azcert.errors import CertificateError, ConfigurationError, SelectionError
 from azcert.keys.tpm.errors import is_gone
 
 if TYPE_CHECKING:
@@ -77,7 +77,17 @@ class PersistentKey:
     @contextmanager
     def loaded(self, esapi: ESAPI, auth: Secret | None) -> Iterator[ESYS_TR]:
         """Give the handle; the key itself stays where it is."""
-        handle = esapi.tr_from_tpmpublic(self._handle)
+        try:
+            handle = esapi.tr_from_tpmpublic(self._handle)
+        except TSS2_Exception as error:
+            if not is_gone(error):
+                raise
+            raise SelectionError(
+                f"The TPM has no {self}.",
+                code="not-found",
+                remedy="`tpm2_getcap handles-persistent` lists those it has.",
+                handle=f"0x{self._handle:08X}",
+            ) from error
         try:
             if auth is not None:
                 esapi.tr_set_auth(handle, auth.reveal_bytes())

@@ -16,7 +16,7 @@ from tpm2_pytss.types import TPM2B_DIGEST, TPMS_SCHEME_HASH, TPMT_SIG_SCHEME, TP
 
 from azcert.certificate.proof import holds
 from azcert.certificate.signer import Algorithm
-from azcert.errors import AccessError, CertificateError, SigningError
+from azcert.errors import AccessError, CertificateError, SelectionError, SigningError
 from azcert.keys.tpm.errors import is_auth_failure
 
 if TYPE_CHECKING:
@@ -158,7 +158,12 @@ class TpmSigner:
                         _refused.add(self._mark())
                     raise
 
-        return self._connection.run(work, "sign", str(self._key))
+        try:
+            return self._connection.run(work, "sign", str(self._key))
+        except SelectionError as error:
+            raise SigningError(
+                error.message, code=error.code, remedy=error.remedy, **error.details
+            ) from error
 
     def _spare_the_last_try(self, esapi: ESAPI) -> None:
         """Refuse a password that was wrong before, and any password when one more failure locks the TPM."""

@@ -37,7 +37,7 @@ class Tss2Key:
     :param rsa_parent: the hierarchy's primary is the RSA one, where it would otherwise be the ECC one.
     """
 
-    public: bytes
+    public: bytes = field(repr=False)
     private: bytes = field(repr=False)
     parent: int = OWNER
     empty_auth: bool = True
