@@ -69,12 +69,17 @@ class Setting:
         return subprocess.Popen(
             [sys.executable, "-m", "bench.probe", self.authority, str(self.folder), name, *arguments],
             cwd=ROOT,
-            # azure-identity's persistent cache is always below the home folder.
-            env={**os.environ, "HOME": str(self.folder)},
+            env=self._environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+
+    def _environment(self) -> dict[str, str]:
+        # As after an installation: pip compiles what it installs, an editable checkout is compiled when it runs.
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        # azure-identity's persistent cache is always below the home folder.
+        return {**kept, "HOME": str(self.folder)}
 
 
 def finish(process: subprocess.Popen[str], timeout: float = 120) -> Any:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["StoredToken", "TokenCache", "TokenKey"]
 
 
-@dataclass(frozen=True)
-class TokenKey:
+class TokenKey(NamedTuple):
     """Everything that makes one token another one; nothing in it is secret."""
 
     authority: str
@@ -28,8 +26,7 @@ class TokenKey:
     """SHA-256 thumbprint of the certificate in use: a token is never served to the holder of another one."""
 
 
-@dataclass(frozen=True)
-class StoredToken:
+class StoredToken(NamedTuple):
     """A token with its times, in seconds since the epoch."""
 
     token: Secret

@@ -131,8 +131,7 @@ class SealingKeys(Protocol):
 
 def _bound(key: TokenKey) -> bytes:
     """Return the one way to write *key*: equal bytes mean equal keys."""
-    parts = (key.authority, key.tenant_id, key.client_id, list(key.scopes), key.enable_cae, key.thumbprint)
-    return _MAGIC + json.dumps(parts).encode()
+    return _MAGIC + json.dumps(key).encode()
 
 
 def _hkdf(material: bytes, info: bytes) -> bytes:
