@@ -93,13 +93,10 @@ def _start(folder: Path, port: int) -> subprocess.Popen[bytes] | None:
             *("--flags", "not-need-init,startup-clear", "--log", f"file={folder / 'swtpm.log'}"),
         ]
     )
+    probe = ["tpm2_getrandom", "--tcti", f"swtpm:host=127.0.0.1,port={port}", "--hex", "1"]
     deadline = time.monotonic() + _START_TIMEOUT
     while process.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port + 1), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
+        if subprocess.run(probe, check=False, capture_output=True).returncode == 0:
             return process
     process.kill()
     process.wait(10)
