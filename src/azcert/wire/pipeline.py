@@ -121,7 +121,9 @@ def policies(options: Mapping[str, Any]) -> list[Any]:
         UserAgentPolicy,
     )
 
-    python = f"Python/{platform.python_version()} ({platform.platform()})"
+    # Not platform.platform(): it starts a process (uname -p), which a first token would wait for.
+    where = f"{platform.system()}-{platform.release()}-{platform.machine()}"
+    python = f"Python/{platform.python_version()} ({where})"
     return [
         RequestIdPolicy(**_only(options, "request_id", "auto_request_id")),
         HeadersPolicy(**_only(options, "headers")),
