@@ -88,7 +88,7 @@ def _findings(
     from azcert.errors import AccessError
 
     found = list(findings(certificate, now=now))
-    if read and contents.keys:
+    if read and (contents.keys or contents.tss2_keys):
         try:
             judge_key_file(read)
         except AccessError as error:

@@ -22,7 +22,7 @@ __all__ = ["FileSource", "open"]
 
 
 class FileSource:
-    """PEM, PKCS#12 or DER in a file; the form is told by its content.
+    """PEM, PKCS#12, DER or a TSS2 key with its certificate in a file; the form is told by its content.
 
     :param path: relative paths are taken from the folder that is current now.
     :param password: opens the private key.
@@ -31,6 +31,7 @@ class FileSource:
     """
 
     blocking = False
+    """True once the file turned out to be a TPM key file."""
 
     def __init__(
         self,
@@ -70,6 +71,9 @@ class FileSource:
         """
         read = read_file(self._path, limit=formats.MAX_SIZE)
         contents = formats.load(read.data, password=self._password, name=self.name)
+        if contents.tss2_keys and not contents.keys:
+            self.blocking = True
+            return self._load_from_tpm(skip)
         if contents.keys:
             judge_key_file(read)
         return signing_certificate(
@@ -80,6 +84,17 @@ class FileSource:
             skip=skip,
             now=self._now(),
         )
+
+    def _load_from_tpm(self, skip: frozenset[str]) -> SigningCertificate:
+        # Late: the URI grammar and the TPM's library are for the few files that need them.
+        from azcert.sources.open import require_library  # noqa: PLC0415
+        from azcert.sources.uri_tpm import TpmUri  # noqa: PLC0415
+
+        uri = TpmUri(path=self._path)
+        require_library(uri)
+        from azcert.sources.tpm import TpmSource  # noqa: PLC0415
+
+        return TpmSource(uri, password=self._password, now=self._now).load(skip=skip)
 
     def close(self) -> None:
         """Hold nothing open."""
