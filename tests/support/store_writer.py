@@ -2,7 +2,7 @@
 
     python store_writer.py FOLDER MATERIAL SEED [ROUNDS]
 
-MATERIAL is a folder with one PEM for each certificate and ``key.pem``. Prints the number of each finished round.
+MATERIAL is a folder with one PEM for each certificate and ``key.pem``. Prints the number of each round done.
 """
 
 from __future__ import annotations

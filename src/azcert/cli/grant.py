@@ -47,8 +47,8 @@ def grant(*, selector: str, store: str, user: str | None, group: str | None) -> 
 
     entry, key = _find(selector, store)
     if user is None and group is None:
-        for each in sorted(grants.grants(key)):
-            data(str(each))
+        for each in sorted(map(str, grants.grants(key))):
+            data(each)
         return
     grantee = _grantee(user, group)
     grants.grant(key, grantee)
