@@ -150,7 +150,7 @@ class CertificateCredential:
         return self._engine.table.hit_count
 
     async def close(self) -> None:
-        """Close connections, the cache and the certificate's source."""
+        """Close connections, and the certificate's source and the cache unless they were passed in."""
         channel = self._channels.pop(current_loop(), None)
         if channel is not None:
             await channel.close()

@@ -90,6 +90,7 @@ class Engine:
     """Everything a credential knows, shared by all its callers. Safe for threads.
 
     :param cache: asked after memory and before the endpoint, or None.
+    :param owns_cache: close it with the engine: nobody else has it.
     :param check_authority: a flow that raises if the authority is not to be trusted, or None; run once.
     """
 
@@ -101,6 +102,7 @@ class Engine:
         table: TokenTable,
         rule: RetryRule,
         cache: TokenCache | None = None,
+        owns_cache: bool = False,
         regions: Regions | None = None,
         check_authority: Callable[[], LongFlow[None]] | None = None,
         on_event: OnEvent | None = None,
@@ -112,6 +114,7 @@ class Engine:
         self.clock = clock
         self.cache = cache
         self._follower = follower
+        self._owns_cache = owns_cache
         self._regions = regions
         self._check_authority = check_authority
         self._on_event = on_event
@@ -203,8 +206,8 @@ class Engine:
         )
 
     def close(self) -> None:
-        """Close the cache and the certificate's source."""
-        if self.cache is not None:
+        """Close the certificate's source and the cache, as far as they were made for this credential."""
+        if self.cache is not None and self._owns_cache:
             self.cache.close()
         self._follower.close()
 

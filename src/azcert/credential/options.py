@@ -98,7 +98,8 @@ def build_engine(
         )
     where = parse_authority(authority) if authority else default_authority()
     source = _source(certificate_path, certificate_data, certificate, password)
-    follower = Follower(source, monotonic=clock.monotonic)
+    # What the caller made may be in use elsewhere: it stays the caller's to close.
+    follower = Follower(source, owns_source=source is not certificate, monotonic=clock.monotonic)
     identity = Identity(
         tenant_id,
         client_id,
@@ -113,6 +114,7 @@ def build_engine(
         table=TokenTable(cache_size, clock=clock.time),
         rule=RetryRule.from_keywords(options),
         cache=_cache(cache, cache_persistence_options),
+        owns_cache=cache is None,
         regions=configured_regions(clock.monotonic),
         check_authority=None if unchecked else lambda: discovery_flow(where, tenant_id),
         on_event=on_event,

@@ -169,7 +169,7 @@ class CertificateCredential:
         return self._engine.table.hit_count
 
     def close(self) -> None:
-        """Close connections, the cache and the certificate's source."""
+        """Close connections, and the certificate's source and the cache unless they were passed in."""
         self._channel.close()
         self._engine.close()
 

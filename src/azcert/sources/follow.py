@@ -36,11 +36,19 @@ class Follower:
 
     A replaced certificate's signer is closed when the last request that signs with it has let go of it.
 
+    :param owns_source: close the source with the follower: nobody else has it.
     :param monotonic: seconds of a clock that never goes back.
     """
 
-    def __init__(self, source: Source, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        owns_source: bool = True,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._source = source
+        self._owns_source = owns_source
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._revision: Hashable = None
@@ -109,10 +117,11 @@ class Follower:
                 self._proven = certificate
 
     def close(self) -> None:
-        """Close the source; signers close as their last users let go."""
+        """Close the source, if it is the follower's own; signers close as their last users let go."""
         with self._lock:
             self._held = self._proven = None
-            self._source.close()
+            if self._owns_source:
+                self._source.close()
 
     def after_fork(self) -> None:
         """Forget locks that another thread of the parent may have held."""
