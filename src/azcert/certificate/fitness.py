@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
@@ -22,8 +21,7 @@ EXPIRES_SOON = dt.timedelta(days=30)
 _WEAK_HASHES = {"md5", "sha1"}
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing worth knowing about a certificate.
 
     :param code: ``not-rsa``, ``key-too-short``, ``expired``, ``not-yet-valid`` (errors); ``expires-soon``,

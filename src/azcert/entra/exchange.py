@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 from azcert import __version__
@@ -31,8 +30,7 @@ _AADSTS = re.compile(r"AADSTS(\d+)")
 _OK = 200
 
 
-@dataclass(frozen=True)
-class TokenRequest:
+class TokenRequest(NamedTuple):
     """What is asked for.
 
     :param url: the endpoint the request goes to.
@@ -55,8 +53,7 @@ class TokenRequest:
     busy_statuses: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True)
-class Issued:
+class Issued(NamedTuple):
     """A token with its times in seconds from the moment of the answer."""
 
     token: Secret
@@ -65,8 +62,7 @@ class Issued:
     token_type: str
 
 
-@dataclass(frozen=True)
-class Busy:
+class Busy(NamedTuple):
     """The service did not decide: it is throttling, failing, or its answer did not arrive whole.
 
     :param retry_after: seconds the service asked to wait, or None.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 __all__ = ["Flow", "LongFlow", "Pause", "Request", "Response", "Work", "answer_to"]
 
@@ -19,16 +19,14 @@ LongFlow = Generator["Request | Pause | Work", Any, T]
 """A flow that also has work done elsewhere, and is sent its result."""
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """Something to call: where *blocking*, an async shell calls it in a worker thread."""
 
     function: Callable[[], Any]
     blocking: bool
 
 
-@dataclass(frozen=True)
-class Pause:
+class Pause(NamedTuple):
     """Nothing is to be done for so long: the shell waits in its own way."""
 
     seconds: float
