@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "convert": ("azcert.cli.convert:convert", "Write a certificate file in another form."),
     "csr": ("azcert.cli.csr:csr", "Make a key and a request for its certificate."),
     "accept": ("azcert.cli.accept:accept", "Put the certificate an authority returned beside its key."),
+    "sign-test": ("azcert.cli.sign_test:sign_test", "Prove, without any cloud, that a key signs."),
     "app": ("azcert.cli.app:app", "Register certificates on app registrations."),
     "import": ("azcert.cli.import_:import_", "Put a certificate file into a certificate store."),
     "list": ("azcert.cli.list_:list_", "List the certificates of the stores, and for how long they last."),

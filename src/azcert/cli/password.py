@@ -76,17 +76,19 @@ def can_ask() -> bool:
 def with_password(use: Callable[[Secret | None], _T], password: Secret | None, *, name: str) -> _T:
     """Return ``use(password)``; ask for the password if one turns out to be needed and a person is there.
 
-    :raises azcert.errors.CertificateError: ``password-missing``: nobody can be asked; or what *use* raises.
+    :raises azcert.errors.AzcertError: ``password-missing``, ``pin-missing``: nobody can be asked; or what
+        *use* raises.
     """
     from azcert._redact import Secret
-    from azcert.errors import CertificateError
+    from azcert.errors import AccessError, CertificateError
 
     try:
         return use(password)
-    except CertificateError as error:
-        if error.code != "password-missing" or not can_ask():
+    except (AccessError, CertificateError) as error:
+        if error.code not in {"password-missing", "pin-missing"} or not can_ask():
             raise
-    return use(Secret(click.prompt(f"Password of {name}", hide_input=True, err=True)))
+        what = "PIN" if error.code == "pin-missing" else "Password"
+    return use(Secret(click.prompt(f"{what} of {name}", hide_input=True, err=True)))
 
 
 def choose_password(name: str) -> Secret:
