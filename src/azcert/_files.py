@@ -138,7 +138,7 @@ def _drain(descriptor: int, limit: int, *, patient: bool) -> bytes:
             part = os.read(descriptor, min(limit - size, 1 << 16))
         except BlockingIOError:
             left = deadline - time.monotonic()
-            if not patient or left <= 0 or not select.select([descriptor], [], [], left)[0]:
+            if not patient or left <= 0 or not _readable_within(descriptor, left):
                 raise TimeoutError from None
             continue
         if not part:
@@ -146,6 +146,13 @@ def _drain(descriptor: int, limit: int, *, patient: bool) -> bytes:
         parts.append(part)
         size += len(part)
     return b"".join(parts)
+
+
+def _readable_within(descriptor: int, seconds: float) -> bool:
+    # Not select(): it fails for descriptors above 1023.
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(seconds * 1000))
 
 
 def _is_read_only(descriptor: int) -> bool:

@@ -131,6 +131,12 @@ def test_every_truncation_of_a_certificate_is_noticed() -> None:
         assert caught.value.code == ("truncated" if size else "unrecognized"), size
 
 
+def test_every_file_cut_anywhere_is_refused_or_read() -> None:
+    for whole in originals():
+        for eighth in range(1, 8):
+            use_and_expect(whole[: len(whole) * eighth // 8])
+
+
 def is_certificate(data: bytes) -> bool:
     try:
         return der.classify(data) is der.Kind.CERTIFICATE and der.read(data).end == len(data)

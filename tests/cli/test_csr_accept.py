@@ -191,6 +191,25 @@ def test_a_password_stays_with_the_key(tmp_path: Path, authority: Material) -> N
     assert loaded.signer.protection == "encrypted"
 
 
+@pytest.mark.parametrize("suffix", ["pem", "pfx"])
+def test_a_renewed_certificate_takes_the_place_of_the_old_one(
+    tmp_path: Path, authority: Material, suffix: str
+) -> None:
+    form = {"pem": "pem", "pfx": "pkcs12"}[suffix]
+    assert azcert("new", "app", "--format", form, folder=tmp_path).returncode == 0
+    start = (tmp_path / f"app.{suffix}").read_bytes()[:2]
+    assert azcert("csr", "app", "--key", f"app.{suffix}", "--reuse-key", folder=tmp_path).returncode == 0
+    leaf = answered(authority, (tmp_path / "app.csr").read_bytes())
+    (tmp_path / "answer.pem").write_bytes(certificate_pem(leaf, authority.issuing))
+    done = azcert("accept", "answer.pem", "--key", f"app.{suffix}", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    loaded = open_source(tmp_path / f"app.{suffix}").load()
+    assert loaded.certificate.leaf == leaf
+    assert loaded.certificate.chain == (authority.issuing,)
+    assert loaded.extras == ()
+    assert (tmp_path / f"app.{suffix}").read_bytes()[:2] == start
+
+
 def test_openssl_can_be_the_authority(tmp_path: Path, authority: Material) -> None:
     azcert("csr", "app", "--subject", "CN=app,O=Contoso", folder=tmp_path)
     answer = openssl(

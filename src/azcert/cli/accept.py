@@ -44,7 +44,7 @@ def accept(
 
     ANSWER may be PEM, DER, PKCS#7 or base64 of these, with or without the chain, in any order. A certificate
     of another key is refused, and nothing is changed. A key in NAME.key.pem moves into NAME.pem, together
-    with certificate and chain.
+    with certificate and chain; any other file with a key is rewritten in place.
 
     Exit codes: 0 accepted, 1 failed (the reason is on stderr), 2 wrong usage.
 

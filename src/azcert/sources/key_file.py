@@ -28,18 +28,24 @@ class FileKeyPlace:
     """The only key in a file.
 
     :param password: what the file is encrypted with, None for not at all.
+    :param pkcs12: keeps the file PKCS#12, which other programs may expect there.
     """
 
-    def __init__(self, path: Path, key: RSAPrivateKey, password: Secret | None) -> None:
+    def __init__(
+        self, path: Path, key: RSAPrivateKey, password: Secret | None, *, pkcs12: bool = False
+    ) -> None:
         self._path = path
         self._key = key
         self._password = password
+        self._pkcs12 = pkcs12
         self.source = str(path)
         protection = "encrypted" if password else "file"
         self.signer = SoftwareSigner(key, place=f"file {path}", protection=protection)
 
     def put(self, certificate: Certificate) -> str:
-        """Write key, certificate and chain as PEM: ``NAME.key.pem`` becomes ``NAME.pem``.
+        """Write key, certificate and chain into one file: ``NAME.key.pem`` becomes ``NAME.pem``.
+
+        Any other file is rewritten in place: an older certificate makes way for the new one.
 
         :raises ConfigurationError: ``file-exists``: ``NAME.pem`` is there and holds something else.
         :raises AccessError: the folder cannot be written.
@@ -47,7 +53,8 @@ class FileKeyPlace:
         target = self._path
         if target.name.endswith(KEY_SUFFIX):
             target = target.with_name(target.name.removesuffix(KEY_SUFFIX) + ".pem")
-        content = writers.pem(self._key, certificate, password=self._password)
+        write = writers.pkcs12 if self._pkcs12 else writers.pem
+        content = write(self._key, certificate, password=self._password)
         try:
             write_atomic(target, content, overwrite=target == self._path)
             if target != self._path:
@@ -120,7 +127,12 @@ def find(uri: FileUri, *, password: Secret | None = None, credential: object = N
             remedy="Make one: azcert csr NAME",
             name=uri.path,
         )
-    return FileKeyPlace(Path(uri.path), key, password if contents.encrypted else None)
+    return FileKeyPlace(
+        Path(uri.path),
+        key,
+        password if contents.encrypted else None,
+        pkcs12=contents.form.startswith("PKCS#12"),
+    )
 
 
 def _not_writable(path: Path, error: OSError) -> AccessError:
