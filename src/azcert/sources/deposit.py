@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -10,8 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from azcert.certificate.chain import leaf_without_key, pair, with_chain
 from azcert.certificate.model import Certificate
 from azcert.errors import CertificateError, ConfigurationError
-from azcert.sources.open import open_source
+from azcert.sources.beside import with_certificate
+from azcert.sources.key_place import find_key
 from azcert.sources.uri import Pkcs11Uri, TpmUri, parse_source
+from azcert.stores.passphrase import PassphraseFrom, PassphraseKind
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
     from azcert._redact import Secret
     from azcert.certificate.formats import Contents
     from azcert.stores.directory.store import DirectoryStore
-    from azcert.stores.passphrase import PassphraseFrom
     from azcert.stores.store import Entry
 
 __all__ = ["DEVICES", "Protection", "deposit", "rsa_pair"]
@@ -51,7 +53,7 @@ def deposit(
 ) -> list[Entry]:
     """Put certificate, chain and key into *store*; in a store of CAs, every certificate by itself.
 
-    :param name: the file, for messages and, where a device has the key already, to be read again.
+    :param name: the file, for messages.
     :raises CertificateError: the file's key fits none of its certificates, or is not RSA.
     :raises ConfigurationError: the device cannot take the key.
     """
@@ -101,15 +103,17 @@ def _into_device(
             remedy=f"Begin with {' or '.join(DEVICES)}.",
         )
     level = "pkcs11" if isinstance(uri, Pkcs11Uri) else "tpm"
+    uri = _absolute(uri)
     if not contents.keys:
-        # The key is in the device already; loading shows that it belongs to the certificate.
-        source = open_source(replace(uri, certificate=name))
+        # The key is in the device already: it shows to which certificate it belongs.
+        place = find_key(uri)
         try:
-            loaded = source.load()
-            loaded.signer.close()
+            certificate = with_certificate(
+                place.signer, contents.certificates, name=name, now=now
+            ).certificate
         finally:
-            source.close()
-        return store.add_device(loaded.certificate, str(replace(uri, certificate=None)), protection=level)
+            place.close()
+        return store.add_device(certificate, str(uri), protection=level)
     if isinstance(uri, TpmUri):
         raise ConfigurationError(
             "A key that was made outside a TPM is not put into one here: its copies would stay.",
@@ -119,9 +123,26 @@ def _into_device(
     key, certificate = rsa_pair(contents, name=name, now=now)
     # A place of its own in the token: what is not said is taken from the certificate.
     label = certificate.subject if uri.object is None else uri.object
-    uri = replace(uri, object=label, id=uri.id or bytes.fromhex(certificate.thumbprint), certificate=None)
+    uri = replace(uri, object=label, id=uri.id or bytes.fromhex(certificate.thumbprint))
     _import_pkcs11(uri, key, certificate)
     return store.add_device(certificate, str(uri), protection=level)
+
+
+def _absolute(uri: Pkcs11Uri | TpmUri) -> Pkcs11Uri | TpmUri:
+    """Return *uri* as the store may keep it: it will be read in another folder, and has the certificate."""
+    if isinstance(uri, TpmUri):
+        return replace(uri, path=_path(uri.path), password=_origin(uri.password), certificate=None)
+    return replace(uri, module_path=_path(uri.module_path), pin=_origin(uri.pin), certificate=None)
+
+
+def _path(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).absolute())
+
+
+def _origin(origin: PassphraseFrom | None) -> PassphraseFrom | None:
+    if origin is None or origin.kind is not PassphraseKind.FILE:
+        return origin
+    return PassphraseFrom(origin.kind, str(Path(origin.name).absolute()))
 
 
 def _import_pkcs11(uri: Pkcs11Uri, key: RSAPrivateKey, certificate: Certificate) -> None:
