@@ -54,9 +54,8 @@ def refusal(answer: Response) -> tuple[int, str, int]:
     ]
     code = body["error_codes"][0]
     assert body["error_description"].startswith(f"AADSTS{code}: ")
-    assert body["error_description"].endswith(
-        f" Trace ID: {body['trace_id']} Correlation ID: {body['correlation_id']} Timestamp: {body['timestamp']}"
-    )
+    ids = f"Trace ID: {body['trace_id']} Correlation ID: {body['correlation_id']}"
+    assert body["error_description"].endswith(f" {ids} Timestamp: {body['timestamp']}")
     assert answer.headers["x-ms-request-id"] == body["trace_id"]
     assert answer.headers["x-ms-clitelem"] == f"1,{code},0,,"
     return answer.status_code, body["error"], code

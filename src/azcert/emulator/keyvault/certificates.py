@@ -71,16 +71,21 @@ def _create(call: Call, name: str, _version: str) -> Answer:
         document = pending.settle(call, shelf.claim(name))
         if (document.get("pending") or {}).get("status") == "inProgress":
             raise VaultRefusal(faults.PENDING_EXISTS, name=name)
-        if not document["versions"]:
-            # A secret or key of its own under this name would be in the way.
-            for other in (Shelf(call, "key"), Shelf(call, "secret")):
-                if other.claim(name)["versions"]:
-                    raise VaultRefusal(faults.NAME_TAKEN, name=name, noun=other.noun)
+        _refuse_taken(call, document)
         pending.begin(call, document, key, wanted, asked)
         shelf.keep(document)
         shown = pending.operation(call, document)
     location = f"{shown['id']}?api-version={call.api_version}&request_id={shown['request_id']}"
     return CREATED.answer(shown, {**RETRY, "Location": location})
+
+
+def _refuse_taken(call: Call, document: dict[str, Any]) -> None:
+    """Refuse a new certificate where a secret or key of its own has the name that its own ones would get."""
+    if document["versions"]:
+        return
+    for other in (Shelf(call, "key"), Shelf(call, "secret")):
+        if other.claim(document["name"])["versions"]:
+            raise VaultRefusal(faults.NAME_TAKEN, name=document["name"], noun=other.noun)
 
 
 def _key_for(call: Call, name: str, wanted: dict[str, Any]) -> jwk.PrivateKey:
@@ -144,6 +149,7 @@ def _import(call: Call, name: str, _version: str) -> Answer:
     key, chain, content_type = issuing.read_bundle(body.get("value"), body.get("pwd"))
     shelf = Shelf(call, "certificate")
     document = shelf.claim(name)
+    _refuse_taken(call, document)
     document["policy"] = policy.from_certificate(chain[0], key, body, content_type, call.now)
     document["pending"] = None
     entry: dict[str, Any] = {"version": new_version(), "tags": read_tags(body)}

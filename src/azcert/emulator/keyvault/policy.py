@@ -147,7 +147,9 @@ def _x509_props(given: dict[str, Any], base: dict[str, Any] | None) -> dict[str,
         raise VaultRefusal(
             faults.PROPERTY, name="policy.x509_props.key_usage", reason=f"It may name {list(USAGES)}."
         )
-    months = asked.get("validity_months") or base.get("validity_months", 12)
+    months = asked.get("validity_months")
+    if months is None:
+        months = base.get("validity_months", 12)
     if not isinstance(months, int) or not 1 <= months <= 1200:  # noqa: PLR2004 - a hundred years
         raise VaultRefusal(
             faults.PROPERTY, name="policy.x509_props.validity_months", reason="It must be 1 to 1200."
