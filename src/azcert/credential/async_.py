@@ -61,7 +61,7 @@ class CertificateCredential:
         additionally_allowed_tenants: Iterable[str] | None = None,
         disable_instance_discovery: bool | None = None,
         cache_persistence_options: Any = None,
-        cache: TokenCache | None = None,
+        cache: TokenCache | str | None = None,
         cache_size: int = DEFAULT_LIMIT,
         on_event: OnEvent | None = None,
         clock: Clock = SYSTEM_CLOCK,

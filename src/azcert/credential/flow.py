@@ -48,6 +48,7 @@ UNAVAILABLE = "endpoint-unavailable"
 """Code of the error that says the endpoint did not answer in time."""
 
 _REGION_CODE = 100007
+_LEASE = 5.0
 _QUIET = 15.0
 
 
@@ -267,7 +268,8 @@ class Engine:
         *,
         patient: bool,
     ) -> LongFlow[Slot]:
-        lease = cache.lease(key, max(0.0, deadline - self.clock.monotonic()))
+        # Whoever waits for another process in vain must still have the time to ask by itself.
+        lease = cache.lease(key, min(_LEASE, max(0.0, deadline - self.clock.monotonic()) / 2))
         yield Work(lease.__enter__, cache.shared)
         try:
             slot = yield from self._ask_unless_stored(

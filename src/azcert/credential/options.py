@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from azcert._redact import Secret
@@ -16,7 +17,6 @@ from azcert.sources.follow import Follower
 from azcert.wire.pipeline import KEYWORDS, check_keywords
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable
 
     from azcert.credential.caches.entry import TokenCache
@@ -74,7 +74,7 @@ def build_engine(
     additionally_allowed_tenants: Iterable[str] | None,
     disable_instance_discovery: bool | None,
     cache_persistence_options: Any,
-    cache: TokenCache | None,
+    cache: TokenCache | str | None,
     cache_size: int,
     on_event: OnEvent | None,
     clock: Clock,
@@ -113,8 +113,8 @@ def build_engine(
         follower,
         table=TokenTable(cache_size, clock=clock.time),
         rule=RetryRule.from_keywords(options),
-        cache=_cache(cache, cache_persistence_options),
-        owns_cache=cache is None,
+        cache=_cache(cache, cache_persistence_options, source),
+        owns_cache=cache is None or isinstance(cache, str),
         regions=configured_regions(clock.monotonic),
         check_authority=None if unchecked else lambda: discovery_flow(where, tenant_id),
         on_event=on_event,
@@ -162,9 +162,14 @@ def _secret(password: str | bytes | Secret | None) -> Secret | None:
     return _RawPassword(password) if isinstance(password, bytes) else Secret(password)
 
 
-def _cache(cache: TokenCache | None, persistence: Any) -> TokenCache | None:
+def _cache(cache: TokenCache | str | None, persistence: Any, source: Source) -> TokenCache | None:
     if persistence is None:
-        return cache
+        named = os.environ.get("AZCERT_TOKEN_CACHE") if cache is None else cache
+        if not named or not isinstance(named, str):
+            return None if isinstance(named, str) else named
+        from azcert.credential.open_cache import open_cache  # noqa: PLC0415  (only if a cache is named)
+
+        return open_cache(named, source)
     if cache is not None:
         raise ConfigurationError(
             "Both cache and cache_persistence_options were given.",

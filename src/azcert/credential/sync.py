@@ -58,7 +58,8 @@ class CertificateCredential:
     :keyword bool disable_instance_discovery: trust an authority that is not one of Microsoft's well-known
         hosts.
     :keyword cache_persistence_options: azure-identity's ``TokenCachePersistenceOptions``.
-    :keyword cache: a `TokenCache` shared with other processes or credentials.
+    :keyword cache: a `TokenCache` shared with other processes or credentials, or its name (``file``,
+        ``rediss://host:6379/0``); by default the one that AZCERT_TOKEN_CACHE names.
     :keyword int cache_size: how many tokens are kept in memory.
     :keyword on_event: called with an `Event` for each request, refresh, failure, ...
     :keyword Clock clock: what time it is; for tests that do not want to wait.
@@ -81,7 +82,7 @@ class CertificateCredential:
         additionally_allowed_tenants: Iterable[str] | None = None,
         disable_instance_discovery: bool | None = None,
         cache_persistence_options: Any = None,
-        cache: TokenCache | None = None,
+        cache: TokenCache | str | None = None,
         cache_size: int = DEFAULT_LIMIT,
         on_event: OnEvent | None = None,
         clock: Clock = SYSTEM_CLOCK,
