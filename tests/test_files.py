@@ -89,6 +89,13 @@ def test_an_open_file_of_somebody_else_is_one_warning(
     assert str(tmp_path / "secret.pem") in caplog.text
 
 
+def test_a_file_of_root_is_somebody_elses_for_everybody_else(caplog: pytest.LogCaptureFixture) -> None:
+    # Root's, mode 0644, on every system: what a container secret looks like to the program in it.
+    with as_nobody(), caplog.at_level(logging.WARNING, "azcert"):
+        judge_key_file(read_file("/etc/passwd", limit=1 << 20))
+    assert "owned by root" in caplog.text
+
+
 def test_an_open_file_on_a_read_only_mount_is_one_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -173,6 +180,17 @@ def test_a_pipe_with_a_writer_is_read_to_its_end(tmp_path: Path) -> None:
     thread.start()
     assert read_file(path, limit=100).data == b"first second"
     thread.join()
+    os.close(keep)
+
+
+def test_a_pipe_that_nobody_fills_is_given_up(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    keep = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(path, os.O_WRONLY)
+    with pytest.raises(CertificateError, match=r"within 0\.05 seconds"):
+        read_file(path, limit=100, patience=0.05)
+    os.close(writer)
     os.close(keep)
 
 

@@ -73,6 +73,10 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+PIPE_PATIENCE = 5.0
+"""Seconds; who writes into a pipe is a program that was started at the same time."""
+
+
 @dataclass(frozen=True)
 class FileRead:
     """A file's *data* with what its open descriptor said about it, so that nothing can be swapped in between.
@@ -86,9 +90,10 @@ class FileRead:
     read_only: bool
 
 
-def read_file(path: str | os.PathLike[str], *, limit: int) -> FileRead:
+def read_file(path: str | os.PathLike[str], *, limit: int, patience: float = PIPE_PATIENCE) -> FileRead:
     """Read a whole file, and no more than *limit* bytes and one of it; a pipe is read if it has a writer.
 
+    :param patience: seconds to wait for the end of a pipe.
     :raises CertificateError: ``file-not-found``, ``is-a-directory``, ``not-a-file`` (devices, sockets, a pipe
         that nobody fills).
     :raises AccessError: ``unreadable``.
@@ -111,10 +116,10 @@ def read_file(path: str | os.PathLike[str], *, limit: int) -> FileRead:
                 name=name,
             )
         try:
-            data = _drain(descriptor, limit + 1, patient=stat.S_ISFIFO(status.st_mode))
+            data = _drain(descriptor, limit + 1, patience)
         except TimeoutError as error:
             raise CertificateError(
-                f"{name} is a pipe that nobody fills: no end came within {_PIPE_PATIENCE} seconds.",
+                f"{name} is a pipe that nobody fills: no end came within {patience:g} seconds.",
                 code="not-a-file",
                 remedy="Start the program that writes into it first.",
                 name=name,
@@ -126,19 +131,16 @@ def read_file(path: str | os.PathLike[str], *, limit: int) -> FileRead:
         os.close(descriptor)
 
 
-_PIPE_PATIENCE = 5
-
-
-def _drain(descriptor: int, limit: int, *, patient: bool) -> bytes:
+def _drain(descriptor: int, limit: int, patience: float) -> bytes:
     parts: list[bytes] = []
     size = 0
-    deadline = time.monotonic() + _PIPE_PATIENCE
+    deadline = time.monotonic() + patience
     while size < limit:
         try:
             part = os.read(descriptor, min(limit - size, 1 << 16))
         except BlockingIOError:
             left = deadline - time.monotonic()
-            if not patient or left <= 0 or not _readable_within(descriptor, left):
+            if left <= 0 or not _readable_within(descriptor, left):
                 raise TimeoutError from None
             continue
         if not part:

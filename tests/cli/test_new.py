@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -92,6 +93,17 @@ def test_force_closes_a_file_that_was_open(tmp_path: Path) -> None:
     (tmp_path / "app.pem").touch(0o666)
     azcert("new", "app", "--force", folder=tmp_path)
     assert mode(tmp_path / "app.pem") == 0o600
+
+
+def test_of_two_at_once_one_makes_it_and_the_other_says_so(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda _: azcert("new", "app", folder=tmp_path), range(4)))
+    made = [each for each in done if each.returncode == 0]
+    assert len(made) == 1, [each.stderr for each in done]
+    assert all("is already there" in each.stderr for each in done if each.returncode)
+    loaded = FileSource(tmp_path / "app.pem").load()
+    assert made[0].stdout.strip() == loaded.certificate.thumbprint
+    assert x509.load_pem_x509_certificate((tmp_path / "app.cer").read_bytes()) == loaded.certificate.leaf
 
 
 @pytest.mark.parametrize(

@@ -288,6 +288,10 @@ def _good_others(m: Material) -> Iterator[tuple[Case, bytes]]:
         password=PASSWORD,
     )
     yield good("of-pem.b64", base64.b64encode(both), "base64 of PEM")
+    commented = "Schlüssel\n".encode("latin-1") + both
+    yield good("of-pem-with-comment.b64", base64.b64encode(commented), "base64 of PEM")
+    in_utf_16 = both.decode().encode("utf-16-le")
+    yield good("of-utf-16-pem.b64", base64.b64encode(in_utf_16), "base64 of PEM in UTF-16")
     yield good("der-key-and-certificate", key_der + leaf_der, "DER")
     yield good("der-certificate-and-pkcs1-key", leaf_der + key_pkcs1, "DER")
 

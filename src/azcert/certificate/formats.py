@@ -30,6 +30,7 @@ MAX_SIZE = 1 << 20
 """Bytes of the largest file that is read; a bundle of all public CAs is a fifth of that."""
 
 _DER = Encoding.DER
+_DER_START = b"\x30"
 # base64 of base64 is what Kubernetes secrets become when encoded by hand once too often.
 _MAX_WRAPPING = 2
 _CERTIFICATE_LABELS = {"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"}
@@ -116,11 +117,11 @@ class _Reader:
                 self.form = "PEM" + self.form + (" in UTF-16" if encoding.startswith("utf-16") else "")
                 return
             inner = pem.decode_base64(text) if wrapping < _MAX_WRAPPING else None
-            if inner and (inner[:1] == b"\x30" or inner.lstrip()[:1] in {b"-", b"M", b"T", b"L"}):
+            if inner and (inner[:1] == _DER_START or inner.isascii() or b"-----BEGIN " in inner):
                 self._read_any(inner, wrapping + 1)
                 self.form = "base64 of " + self.form
                 return
-        if data[:1] != b"\x30":
+        if data[:1] != _DER_START:
             self._unrecognized(data)
         self._read_binary(data)
 
@@ -162,7 +163,7 @@ class _Reader:
     def _read_binary(self, data: bytes) -> None:
         """Read one DER structure, or certificates and keys standing one after the other."""
         rest = data
-        while rest[:1] == b"\x30":
+        while rest[:1] == _DER_START:
             try:
                 element = der.read(rest)
                 kind = der.classify(rest)
