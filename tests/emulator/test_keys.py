@@ -36,9 +36,14 @@ def client(azcert_environment: AzcertEmulator) -> Iterator[KeyClient]:
         yield opened
 
 
+def member(key: KeyVaultKey, name: str) -> Any:
+    """Return a member of a JSON Web Key, which Microsoft's class makes at run time."""
+    return getattr(key.key, name)
+
+
 def public(key: KeyVaultKey) -> rsa.RSAPublicKey:
-    numbers = rsa.RSAPublicNumbers(int.from_bytes(key.key.e, "big"), int.from_bytes(key.key.n, "big"))
-    return numbers.public_key()
+    e, n = (int.from_bytes(member(key, name), "big") for name in ("e", "n"))
+    return rsa.RSAPublicNumbers(e, n).public_key()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +78,7 @@ def test_a_signature_made_inside_verifies_outside(
 def test_the_private_half_is_in_no_answer(client: KeyClient) -> None:
     key = client.create_rsa_key("closed", size=2048)
     for found in (key, client.get_key("closed"), client.update_key_properties("closed", tags={"a": "b"})):
-        assert [found.key.d, found.key.p, found.key.q] == [None, None, None]
+        assert [member(found, name) for name in ("d", "p", "q")] == [None, None, None]
     blob = client.backup_key("closed")
     assert b"PRIVATE" not in base64.urlsafe_b64decode(blob + b"==")
 
@@ -235,16 +240,8 @@ def test_garbage_is_not_imported(emulated: Emulated) -> None:
     good = {**point, "d": b64(numbers.private_value.to_bytes(32, "big"))}
     assert emulated.vault("PUT", "/keys/k", {"key": good}).status_code == 200
     rsa_only = {"kty": "RSA", "n": "AQAB", "e": "AQAB", "d": "AQAB"}
-    for key in (
-        None,
-        [],
-        {},
-        point,
-        {**good, "d": "AQAB"},
-        {**good, "x": "AQAB"},
-        rsa_only,
-        {"kty": "oct", "k": "AA"},
-    ):
+    bad: list[Any] = [None, [], {}, point, {**good, "d": "AQAB"}, {**good, "x": "AQAB"}, rsa_only]
+    for key in [*bad, {"kty": "oct", "k": "AA"}]:
         assert code(emulated.vault("PUT", "/keys/k", {"key": key})) == (400, "BadParameter", None), key
 
 
