@@ -160,18 +160,22 @@ def transport_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def request_options(options: Mapping[str, Any], request: Request) -> dict[str, Any]:
-    """Return the per-request keywords: the transport's limits, cut down to the request's own."""
+    """Return the per-request keywords: the transport's limits, cut down to the request's own.
+
+    A caller's transport is only told what azure-core's own retry policy tells it: not all of them know more.
+    """
     if request.timeout is None:
         return {}
+    transport = options.get("transport")
+    if transport is not None:
+        limit = getattr(getattr(transport, "connection_config", None), "timeout", None)
+        return {"connection_timeout": min(limit, request.timeout)} if isinstance(limit, int | float) else {}
     connect = options.get("connection_timeout", _CONNECTION_TIMEOUT)
-    read = options.get("read_timeout", _READ_TIMEOUT)
     if isinstance(connect, tuple):
         # requests' (connect, read) pair, deprecated in azure-core: it goes as it was given.
         return {}
-    return {
-        "connection_timeout": min(connect, request.timeout),
-        "read_timeout": min(read, request.timeout),
-    }
+    read = options.get("read_timeout", _READ_TIMEOUT)
+    return {"connection_timeout": min(connect, request.timeout), "read_timeout": min(read, request.timeout)}
 
 
 def read_response(response: Any) -> Response:
