@@ -55,6 +55,7 @@ def check_whole(folder: Path) -> int:
     return len(entries)
 
 
+@pytest.mark.timeout(60 + KILLS)
 def test_a_writer_killed_at_any_point_leaves_a_whole_store(tmp_path: Path, material: Path) -> None:
     folder = tmp_path / "my"
     chance = random.Random(7)  # noqa: S311 - moments of a test, to be repeated
