@@ -43,7 +43,14 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}"
 
     def start(self) -> Self:
-        """Start it and wait until it listens."""
+        """Start it and wait until it listens; on another port if this one was taken meanwhile."""
+        for _ in range(3):
+            if self._start():
+                return self
+            self.port = free_port()
+        raise AssertionError((self.folder / "log").read_text())
+
+    def _start(self) -> bool:
         self.folder.mkdir(parents=True, exist_ok=True)
         lines = ["bind 127.0.0.1", f"dir {self.folder}", "protected-mode no", *self._options]
         if not self._sentinel:
@@ -57,9 +64,11 @@ class RedisServer:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + _START
         while True:
+            if self._process.poll() is not None:
+                assert "Address already in use" in (self.folder / "log").read_text()
+                return False
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return self
-            assert self._process.poll() is None, (self.folder / "log").read_text()
+                return True
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
             time.sleep(0.01)
 
