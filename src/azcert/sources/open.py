@@ -45,6 +45,7 @@ _OPENERS: dict[type, str] = {
 _EXTRAS: dict[type, tuple[str, str]] = {
     Pkcs11Uri: ("pkcs11", "pkcs11"),
     TpmUri: ("tpm2_pytss", "tpm"),
+    KeyVaultUri: ("azure.keyvault.keys", "keyvault"),
 }
 
 
