@@ -23,8 +23,8 @@ def test_answers_as_the_real_service_did(path: Path, slow: bool) -> None:
 
 
 def test_the_folder_of_recordings_is_complete_or_absent() -> None:
-    # Without the folder (a clone of the repository alone) there is nothing to play; a folder that is there, but
-    # holds none of the main job's recordings, is a wrong AZCERT_EXCHANGES.
+    # Without the folder (a clone of the repository alone) there is nothing to play; a folder that is there,
+    # but holds none of the main job's recordings, is a wrong AZCERT_EXCHANGES.
     names = {path.stem for path in FILES}
     assert not replay.folder().exists() or {"entra-cert-success", "keyvault-secret-crud"} <= names, (
         f"{replay.folder()} holds no recordings of the main job"
