@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -119,7 +118,7 @@ def test_the_v1_endpoint_takes_a_resource_and_answers_numbers_as_strings(emulate
         ({"scope": f"{VAULT_SCOPE} {GRAPH_SCOPE}"}, (400, "invalid_scope", 70011)),
         ({"scope": "openid profile"}, (400, "invalid_scope", 70011)),
         ({"scope": "https://nothing.contoso.com/.default"}, (400, "invalid_resource", 500011)),
-        ({"client_id": str(uuid.uuid4())}, (400, "unauthorized_client", 700016)),
+        ({"client_id": "01234567-89ab-4cde-8f01-23456789abcd"}, (400, "unauthorized_client", 700016)),
         ({"client_assertion": None}, (401, "invalid_client", 7000216)),
         ({"client_assertion": None, "client_secret": "wrong"}, (401, "invalid_client", 7000215)),
         ({"client_assertion": "one.two"}, (400, "invalid_request", 50027)),
@@ -139,7 +138,7 @@ def test_refuses_what_is_missing_or_wrong(
     [
         ("common", 9001023),
         ("organizations", 9001023),
-        (str(uuid.uuid4()), 90002),
+        ("01234567-89ab-4cde-8f01-23456789abcd", 90002),
         ("nowhere.onmicrosoft.com", 90002),
         ("00000000-0000-0000-0000-000000000000", 900021),
         ("{tenant}", 900023),
