@@ -51,6 +51,19 @@ def test_an_absurd_work_factor_is_seen_without_doing_the_work(material: Material
     assert der.costly(pfx(material.key, material.leaf, password=PASSWORD)) is None
 
 
+def test_many_parts_count_together() -> None:
+    part = element(0x30, element(0x04, b"saltsalt") + element(0x02, (1_000_000).to_bytes(4, "big")))
+    assert der.costly(element(0x30, part * 6)) is None
+    assert der.costly(element(0x30, part * 7)) == "7,000,000 rounds"
+
+
+def test_pieces_hide_nothing() -> None:
+    part = element(0x30, element(0x04, b"saltsalt") + element(0x02, (7_000_000).to_bytes(4, "big")))
+    whole = element(0x30, part)
+    pieces = element(0x24, element(0x04, whole[:9]) + element(0x04, whole[9:]))
+    assert der.costly(element(0x30, pieces)) == "7,000,000 rounds"
+
+
 def test_an_absurd_scrypt_is_seen_without_doing_the_work() -> None:
     # AlgorithmIdentifier { scrypt, { salt, N = 2^22, r = 8, p = 1, length 32 } } (RFC 7914, 7.1)
     numbers = b"\x02\x03\x40\x00\x00" + b"\x02\x01\x08" + b"\x02\x01\x01" + b"\x02\x01\x20"

@@ -291,7 +291,7 @@ def _good_others(m: Material) -> Iterator[tuple[Case, bytes]]:
     commented = "Schlüssel\n".encode("latin-1") + both
     yield good("of-pem-with-comment.b64", base64.b64encode(commented), "base64 of PEM")
     in_utf_16 = both.decode().encode("utf-16-le")
-    yield good("of-utf-16-pem.b64", base64.b64encode(in_utf_16), "base64 of PEM in UTF-16")
+    yield good("of-utf-16-pem.b64", base64.b64encode(in_utf_16), "in UTF-16")
     yield good("der-key-and-certificate", key_der + leaf_der, "DER")
     yield good("der-certificate-and-pkcs1-key", leaf_der + key_pkcs1, "DER")
 
@@ -309,6 +309,8 @@ def _wrong(m: Material) -> Iterator[tuple[Case, bytes]]:
     yield Case("certificate.cer", "key-missing"), leaf
     yield Case("certificate.der", "key-missing"), leaf_der
     yield Case("certificate.b64", "key-missing"), base64.b64encode(leaf_der)
+    yield Case("padded-with-a-megabyte.der", "key-missing"), leaf_der + b"\x30\0" * 500_000
+    yield Case("eleven-keys.pem", "several-keys"), both + key * 10
     yield Case("answer.p7b", "key-missing"), pkcs7.serialize_certificates([m.root, m.leaf], Encoding.DER)
     yield Case("answer-pem.p7b", "key-missing"), pkcs7.serialize_certificates([m.root, m.leaf], Encoding.PEM)
     yield Case("no-key.pfx", "key-missing", PASSWORD), pfx(None, m.leaf, password=PASSWORD)

@@ -8,6 +8,7 @@ with a password would take hours because its maker chose an absurd work factor.
 from __future__ import annotations
 
 import itertools
+import math
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,9 +50,10 @@ _PKCS7 = bytes.fromhex("2a864886f70d0107")  # 1.2.840.113549.1.7
 _TSS2 = bytes.fromhex("6781050a01")  # 2.23.133.10.1
 _SCRYPT = bytes.fromhex("2b06010401da47040b")  # 1.3.6.1.4.1.11591.4.11
 
-# OpenSSL writes 2048 rounds, Windows 2000, OWASP asks for 600,000: ten million is some seconds.
-_MAX_ROUNDS = 10_000_000
-# RFC 7914: scrypt takes 128 * N * r bytes; OpenSSL writes 16 MiB.
+# OpenSSL writes 2048 rounds, Windows 2000, OWASP asks for 600,000; a PKCS#12 has three such parts. This is a
+# few seconds.
+_MAX_ROUNDS = 6_000_000
+# RFC 7914: scrypt takes 128 * N * r bytes, p times; OpenSSL writes 16 MiB.
 _MAX_SCRYPT_BYTES = 1 << 28
 
 
@@ -212,41 +214,49 @@ def number(data: bytes, element: Element) -> int:
 def costly(data: bytes) -> str | None:
     """Describe the work factor if opening *data* with a password would take unreasonably long, else None.
 
-    Looks for what PBES1, PBES2 and the PKCS#12 MAC have in common: a salt followed by a number of rounds.
+    Looks for what PBES1, PBES2 and the PKCS#12 MAC have in common, a salt followed by a number of rounds, and
+    adds them up: every part of a file is decrypted by itself.
     """
-    for sequence in _sequences(data, 0, len(data), 0):
-        parts = list(children(data, sequence))
-        for position, (salt, rounds) in enumerate(itertools.pairwise(parts)):
-            if salt.tag != OCTET_STRING or rounds.tag != INTEGER:
+    rounds = memory = 0
+    for content, sequence in _sequences(data, 0):
+        parts = list(children(content, sequence))
+        for position, (salt, count) in enumerate(itertools.pairwise(parts)):
+            if salt.tag != OCTET_STRING or count.tag != INTEGER:
                 continue
-            count = number(data, rounds)
-            block = parts[position + 2] if len(parts) > position + 3 and _is_scrypt(data, sequence) else None
-            if block is not None:
-                if 128 * count * number(data, block) > _MAX_SCRYPT_BYTES:
-                    return f"scrypt with {128 * count * number(data, block):,} bytes of memory"
-            elif count > _MAX_ROUNDS:
-                return f"{count:,} rounds"
-    return None
+            if content[max(0, sequence.start - len(_SCRYPT)) : sequence.start] == _SCRYPT:
+                # RFC 7914, 7.1: salt, cost N, block size r, parallelization p.
+                numbers = [number(content, each) for each in parts[position + 1 : position + 4]]
+                memory += max(0, 128 * math.prod(numbers))
+            else:
+                rounds += max(0, number(content, count))
+    if memory > _MAX_SCRYPT_BYTES:
+        return f"scrypt with {memory:,} bytes of memory"
+    return f"{rounds:,} rounds" if rounds > _MAX_ROUNDS else None
 
 
-def _is_scrypt(data: bytes, parameters: Element) -> bool:
-    return data[: parameters.start].endswith(_SCRYPT)
-
-
-def _sequences(data: bytes, start: int, stop: int, depth: int) -> Iterator[Element]:
-    """Yield every well-formed SEQUENCE of SEQUENCEs, also those wrapped in OCTET STRINGs as PKCS#12 does."""
-    position = start
-    while position < stop and depth < _MAX_DEPTH:
+def _sequences(data: bytes, depth: int) -> Iterator[tuple[bytes, Element]]:
+    """Yield every SEQUENCE with the bytes it is in, also those wrapped in OCTET STRINGs as PKCS#12 does."""
+    position = 0
+    while position < len(data) and depth < _MAX_DEPTH:
         try:
             element = read(data, position)
             inner = list(children(data, element)) if element.constructed else []
         except Malformed:
             return
         if element.tag == SEQUENCE and inner:
-            yield element
-        if element.constructed or element.tag == OCTET_STRING:
-            yield from _sequences(data, element.content, element.content_end, depth + 1)
+            yield data, element
+        if element.tag in {OCTET_STRING, OCTET_STRING | _CONSTRUCTED}:
+            yield from _sequences(octets(data, element), depth + 1)
+        elif element.constructed:
+            yield from _sequences(data[element.content : element.content_end], depth + 1)
         position = element.end
+
+
+def octets(data: bytes, element: Element) -> bytes:
+    """Return the content of an OCTET STRING; BER may have cut it into pieces (X.690, 8.7.3)."""
+    if not element.constructed:
+        return data[element.content : element.content_end]
+    return b"".join(octets(data, piece) for piece in children(data, element))
 
 
 @contextmanager

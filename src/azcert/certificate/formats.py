@@ -33,6 +33,8 @@ _DER = Encoding.DER
 _DER_START = b"\x30"
 # base64 of base64 is what Kubernetes secrets become when encoded by hand once too often.
 _MAX_WRAPPING = 2
+# Decrypting takes time on purpose; nobody keeps this many keys in one file.
+_MAX_KEYS = 10
 _CERTIFICATE_LABELS = {"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"}
 _PKCS7_LABELS = {"PKCS7", "PKCS #7 SIGNED DATA", "CMS"}
 _KEY_LABELS = {
@@ -171,6 +173,9 @@ class _Reader:
                 self._truncated(len(rest), error.needed, data)
             except der.Malformed:
                 self._unrecognized(data)
+            if kind is None and (self.keys or self.certificates):
+                # Some programs pad what they write.
+                return
             self._read_element(rest[: element.end], kind, data)
             rest = rest[element.end :]
 
@@ -188,7 +193,7 @@ class _Reader:
         elif kind is Kind.TSS2_KEY:
             self.tss2_keys.append(data)
             self.form = "DER, TPM key"
-        elif not (self.keys or self.certificates):
+        else:
             self._unrecognized(whole)
 
     def _body(self, block: pem.Block) -> bytes:
@@ -227,6 +232,13 @@ class _Reader:
             self._add_certificate(each)
 
     def _add_pem_key(self, block: pem.Block) -> None:
+        if len(self.keys) == _MAX_KEYS:
+            raise CertificateError(
+                f"{self.name} holds more than {_MAX_KEYS} private keys.",
+                code="several-keys",
+                remedy="Put each key with its certificate into a file of its own.",
+                name=self.name,
+            )
         if block.legacy_encrypted:
             cipher = block.headers.get("DEK-Info", "").partition(",")[0]
             self.form += f", PKCS#1 key encrypted by OpenSSL ({cipher})"

@@ -104,13 +104,7 @@ def _octets(data: bytes, content_info: der.Element) -> bytes:
     name, wrapper = list(der.children(data, content_info))[:2]
     if data[name.content : name.content_end] != _DATA:
         return b"\x30\x00"
-    return _joined(data, next(der.children(data, wrapper)))
-
-
-def _joined(data: bytes, octets: der.Element) -> bytes:
-    if not octets.constructed:
-        return data[octets.content : octets.content_end]
-    return b"".join(_joined(data, part) for part in der.children(data, octets))
+    return der.octets(data, next(der.children(data, wrapper)))
 
 
 def _bags(contents: bytes) -> list[tuple[bytes, bytes]]:
