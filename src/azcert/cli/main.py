@@ -98,7 +98,8 @@ def _explain(error: Exception) -> str | None:
 
     if isinstance(error, AzcertError):
         # What to do stands on a line of its own: a service's text before it can be long.
-        return f"{error.message}\n{error.remedy}" if error.remedy else error.message
+        lines = [error.message, error.details.get("pointer"), error.remedy]
+        return "\n".join(line for line in lines if line)
     if isinstance(error, ServiceRequestError | ServiceResponseError):
         return f"The service could not be reached: {error.message}"
     if isinstance(error, AzureError):
