@@ -20,8 +20,8 @@ ROOMS: dict[str, set[str]] = {
     "sources": {"certificate", "keys", "stores"},
     "entra": {"certificate", "wire"},
     "credential": {"certificate", "wire", "sources", "entra"},
-    "config": {"certificate", "sources", "credential"},
-    "vault": {"config"},
+    "vault": set(),
+    "config": {"certificate", "stores", "sources", "credential", "vault"},
     "registration": {"certificate", "wire", "entra"},
     "rotation": {
         "certificate",

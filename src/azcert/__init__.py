@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from azcert.certificate.model import Certificate
     from azcert.certificate.signer import Algorithm, Signer, SigningCertificate
+    from azcert.config.sync import AzureClients
+    from azcert.credential.default import DefaultCredential
     from azcert.credential.sync import CertificateCredential
     from azcert.errors import (
         AccessError,
@@ -22,16 +24,22 @@ if TYPE_CHECKING:
         SigningError,
         SourceError,
     )
+    from azcert.vault.policy import CacheRules
+    from azcert.vault.sync import SecretCachePolicy
 
 __all__ = [
     "AccessError",
     "Algorithm",
     "AuthenticationError",
     "AzcertError",
+    "AzureClients",
+    "CacheRules",
     "Certificate",
     "CertificateCredential",
     "CertificateError",
     "ConfigurationError",
+    "DefaultCredential",
+    "SecretCachePolicy",
     "SelectionError",
     "Signer",
     "SigningCertificate",
@@ -46,10 +54,14 @@ _HOMES = {
     "Algorithm": "azcert.certificate.signer",
     "AuthenticationError": "azcert.errors",
     "AzcertError": "azcert.errors",
+    "AzureClients": "azcert.config.sync",
+    "CacheRules": "azcert.vault.policy",
     "Certificate": "azcert.certificate.model",
     "CertificateCredential": "azcert.credential.sync",
     "CertificateError": "azcert.errors",
     "ConfigurationError": "azcert.errors",
+    "DefaultCredential": "azcert.credential.default",
+    "SecretCachePolicy": "azcert.vault.sync",
     "SelectionError": "azcert.errors",
     "Signer": "azcert.certificate.signer",
     "SigningCertificate": "azcert.certificate.signer",

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 
 from azcert.config.flat import FLAT_KEYS, from_flat
 from azcert.config.identity_web import IDENTITY_WEB_KEYS, from_lists
+from azcert.config.layers import fold
 from azcert.config.options import OPTION_KEYS, refuse_unknown
 from azcert.config.origin import wrong
 from azcert.config.references import section_reference
 from azcert.config.sources import from_section
+from azcert.config.spec import CredentialSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from azcert.config.settings import Settings
-    from azcert.config.spec import CredentialSpec
 
 __all__ = ["CREDENTIAL_KEYS", "choose_credential"]
 
@@ -57,6 +58,9 @@ def _section_wins(section: Settings, inner: Settings) -> bool:
 def _inside(inner: Settings, environ: Mapping[str, str]) -> CredentialSpec:
     if inner.entry("CredentialSource") is not None:
         return from_section(inner, environ)
+    if [fold(name) for name in inner.names()] == ["KEY"]:
+        # AzureKeyCredential has a constructor with that parameter, and .NET's factory finds it by its name.
+        return CredentialSpec("ApiKey", {"key": inner.secret("Key")}, origin=str(next(iter(inner)).origin))
     refuse_unknown(inner, (*CREDENTIAL_KEYS, *OPTION_KEYS, "CredentialSource"))
     spec = from_lists(inner, environ) or from_flat(inner, environ)
     if spec is None:

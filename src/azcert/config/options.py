@@ -16,10 +16,18 @@ from azcert.config.origin import wrong
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from azcert.config.origin import Entry
     from azcert.config.settings import Settings
 
-__all__ = ["OPTION_KEYS", "Diagnostics", "read_options", "realise", "refuse_unknown", "service_version"]
+__all__ = [
+    "OPTION_KEYS",
+    "Diagnostics",
+    "read_options",
+    "realise",
+    "refuse_unknown",
+    "say",
+    "service_version",
+    "unknown_key",
+]
 
 _log = logging.getLogger("azcert.config")
 
@@ -121,7 +129,7 @@ def _diagnostics(section: Settings) -> dict[str, Any]:
     for name in _WITHOUT_COUNTERPART:
         given = section.entry(name)
         if given is not None and not (name == "IsDistributedTracingEnabled" and tracing):
-            _say(given, "has no counterpart in azure-core and is left out")
+            say(f"The setting {given.key} ({given.origin}) has no counterpart in azure-core and is left out.")
     return keywords
 
 
@@ -129,8 +137,8 @@ def _both(section: Settings, name: str) -> tuple[str, ...]:
     return (*(section.texts(name) or ()), *(section.texts(f"Additional{name}") or ()))
 
 
-def _say(entry: Entry, what: str) -> None:
-    message = f"The setting {entry.key} ({entry.origin}) {what}."
+def say(message: str) -> None:
+    """Say something about settings once."""
     if message not in _said:
         _said.add(message)
         _log.warning("%s", message)

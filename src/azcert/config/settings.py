@@ -10,7 +10,7 @@ from azcert._values import parse_boolean, parse_integer, parse_timespan
 from azcert.config.layers import Layer, fold
 from azcert.config.origin import Entry, Origin, Place, wrong
 from azcert.config.references import KeyVaultReference, read_key_vault_reference, section_reference
-from azcert.config.secrecy import is_secret, shown
+from azcert.config.secrecy import shown
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -42,6 +42,10 @@ class Settings:
         self._prefix = f"{fold(path)}:" if path else ""
         self._resolve = resolve
         self._index: dict[str, dict[str, str]] | None = None
+
+    def resolving(self, resolve: Resolver | None) -> Settings:
+        """Return the same settings, with *resolve* to read what Key Vault references refer to."""
+        return Settings(self._entries, self._path, resolve=resolve)
 
     @property
     def path(self) -> str:
@@ -141,10 +145,10 @@ class Settings:
         )
 
     def _unresolved(self, entry: Entry, target: str) -> Entry | None:
+        if ":" not in target:
+            return entry  # a text may begin with a dollar sign: $Default is a consumer group of Event Hubs
         if self._at(target):
             return None  # a whole section is referred to: that is section()'s to follow
-        if is_secret(entry.key) and ":" not in target:
-            return entry  # a password may begin with a dollar sign
         raise _dangling(entry, target)
 
     @staticmethod

@@ -360,12 +360,14 @@ def default_spec(section: Settings, origin: str) -> CredentialSpec:
             "workload_identity",
         ):
             arguments[f"{link}_tenant_id"] = tenant
-    client = section.text("managedIdentityClientId") or section.text("clientId")
+    identity, client = section.text("managedIdentityClientId"), section.text("clientId")
+    resource, entry = section.text("managedIdentityResourceId"), section.entry("managedIdentityResourceId")
     if client is not None:
-        arguments["managed_identity_client_id"] = client
-    resource = section.text("managedIdentityResourceId")
-    if resource is not None and client is None:
-        arguments["managed_identity_client_id"] = None
-    if resource is not None:
-        arguments["identity_config"] = {"resource_id": resource}
+        arguments["workload_identity_client_id"] = client
+    if resource is not None and entry is not None:
+        if identity is not None:
+            raise wrong(entry, "is given, and so is managedIdentityClientId; keep one", code="two-identities")
+        arguments.update(managed_identity_client_id=None, identity_config={"resource_id": resource})
+    elif identity is not None or client is not None:
+        arguments["managed_identity_client_id"] = identity or client
     return CredentialSpec("DefaultCredential", arguments, origin=origin)

@@ -1,0 +1,95 @@
+"""What a chain of credentials tried: which, how long, why not, and what would make it work."""
+
+from __future__ import annotations
+
+import os
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from azcert.credential.environment import missing_variables
+from azcert.errors import AuthenticationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Attempt", "Attempts", "current", "failure"]
+
+_LONGEST_REASON = 400
+
+# What would make each link of azure-identity's chain work.
+_ADVICE = {
+    "EnvironmentCredential": "set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_CERTIFICATE_PATH "
+    "(a file, or any azcert source such as store:CurrentUser/My?thumbprint=...)",
+    "WorkloadIdentityCredential": "run in a pod with Microsoft Entra Workload ID, which sets "
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "ManagedIdentityCredential": "run on an Azure host that has a managed identity",
+    "SharedTokenCacheCredential": "sign in with Visual Studio on Windows",
+    "VisualStudioCodeCredential": "pip install azure-identity-broker, and sign in with the Azure Resources "
+    "extension",
+    "AzureCliCredential": "install the Azure CLI and run: az login",
+    "AzurePowerShellCredential": "install the Az.Accounts module and run: Connect-AzAccount",
+    "AzureDeveloperCliCredential": "install the Azure Developer CLI and run: azd auth login",
+    "BrokerCredential": "on Windows, pip install azure-identity-broker",
+    "InteractiveBrowserCredential": "run where a browser can be opened",
+}
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One credential that was tried.
+
+    :param reason: why it gave no token, None if it gave one.
+    :param milliseconds: how long that took.
+    """
+
+    credential: str
+    reason: str | None
+    milliseconds: int
+    remedy: str | None = None
+
+
+class Attempts:
+    """The attempts of one call."""
+
+    def __init__(self) -> None:
+        self.made: list[Attempt] = []
+
+    def add(self, credential: str, started: float, error: BaseException | None) -> None:
+        """Note that *credential* was tried, since *started* on the monotonic clock."""
+        reason = None if error is None else _reason(credential, error)
+        remedy = None if error is None else _ADVICE.get(credential)
+        self.made.append(Attempt(credential, reason, int((monotonic() - started) * 1000), remedy))
+
+
+current: ContextVar[Attempts | None] = ContextVar("azcert_attempts", default=None)
+"""Where the links of a chain note what they did; one list for each call, whatever its thread or task."""
+
+
+def failure(attempts: Sequence[Attempt], scopes: Sequence[str], *, chain: str) -> AuthenticationError:
+    """Return the error that lists *attempts*."""
+    lines = [f"No credential of {chain} gave a token for {' '.join(scopes)}."]
+    for each in attempts:
+        lines.append(f"  {each.credential} ({each.milliseconds} ms): {each.reason}")
+        if each.remedy:
+            lines.append(f"    to use it, {each.remedy}")
+    selection = os.environ.get("AZURE_TOKEN_CREDENTIALS")
+    if selection:
+        lines.append(f"  AZURE_TOKEN_CREDENTIALS={selection} left out the others.")
+    return AuthenticationError(
+        "\n".join(lines),
+        code="no-credential",
+        attempts=[asdict(each) for each in attempts],
+    )
+
+
+def _reason(credential: str, error: BaseException) -> str:
+    text = " ".join(str(getattr(error, "message", None) or error).split())
+    if credential == "EnvironmentCredential" and "not fully configured" in text:
+        missing = missing_variables(os.environ)
+        return f"not set: {', '.join(missing)}" if missing else text
+    # azure-identity appends where to read more; the advice below is shorter.
+    for tail in (" To mitigate this issue", " Visit https://", " To troubleshoot"):
+        text = text.partition(tail)[0]
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}..."

@@ -1,0 +1,1 @@
+"""Key Vault secrets, kept in memory: fewer requests, and readers that outlive an outage."""
