@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench soak clean
 
 demo: $(READY)  ## the main job, offline: certificate, sign-in, Key Vault secret
 	$(BIN)/azcert demo
@@ -23,6 +23,10 @@ format: $(READY)
 
 bench: $(VENV)/.system  ## speed, as ratios to named peers measured in the same run
 	$(BIN)/python -m bench
+
+SECONDS ?= 600
+soak: $(VENV)/.system  ## mixed load with faults and renewals for ten minutes; make soak SECONDS=60 for one
+	$(BIN)/python -m bench.soak $(SECONDS)
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("azcert needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'

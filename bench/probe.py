@@ -8,8 +8,8 @@ arguments. Nothing but the standard library is imported before the clock runs.
 
 from __future__ import annotations
 
-import asyncio
 import gc
+import importlib
 import json
 import random
 import sys
@@ -23,6 +23,7 @@ __all__ = ["main"]
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 CLIENT = "11111111-2222-3333-4444-555555555555"
 SCOPE = "https://vault.azure.net/.default"
+_MODULES = {"azcert": "azcert", "official": "azure.identity"}
 _CALLING = 700_000_000
 _ENOUGH = 2_000_000
 """Nanoseconds that calls are repeated for, and that a batch must take to count."""
@@ -44,26 +45,15 @@ class Place:
 
     def make(self, library: str, *, aio: bool = False, **more: Any) -> Any:
         """Import a library's credential and make one."""
-        kind: Any
-        if library == "azcert":
-            if aio:
-                from azcert.aio import CertificateCredential as kind
-            else:
-                from azcert import CertificateCredential as kind
-        elif aio:
-            from azure.identity.aio import CertificateCredential as kind
-        else:
-            from azure.identity import CertificateCredential as kind
-        return kind(TENANT, CLIENT, str(self.folder / "app.pem"), **self.options(), **more)
+        module = importlib.import_module(_MODULES[library] + (".aio" if aio else ""))
+        certificate = str(self.folder / "app.pem")
+        return module.CertificateCredential(TENANT, CLIENT, certificate, **self.options(), **more)
 
 
 def imports(_: Place, library: str) -> object:
     """Seconds until the credential's class is there."""
     began = time.perf_counter()
-    if library == "azcert":
-        from azcert import CertificateCredential  # noqa: F401 - the import is what is measured
-    else:
-        from azure.identity import CertificateCredential  # type: ignore[assignment] # noqa: F401 - as above
+    assert importlib.import_module(_MODULES[library]).CertificateCredential
     return time.perf_counter() - began
 
 
@@ -109,15 +99,15 @@ class _Ready:
     shared = False
 
     def __init__(self) -> None:
-        from azcert._redact import Secret
-        from azcert.credential.caches.entry import StoredToken
-
-        self._make = lambda text, now: StoredToken(Secret(text), now + 3600, now + 3000)
         self._count = 0
 
     def get(self, _: object) -> object:
+        from azcert._redact import Secret
+        from azcert.credential.caches.entry import StoredToken
+
         self._count += 1
-        return self._make(_text(self._count), int(time.time()))
+        now = int(time.time())
+        return StoredToken(Secret(_text(self._count)), now + 3600, now + 3000)
 
     def put(self, _: object, __: object) -> None:
         raise AssertionError("nothing is asked for")
@@ -134,9 +124,7 @@ def _filled(place: Place, library: str, count: int, *, aio: bool = False) -> Any
         return place.make(library, aio=aio)
     if library == "azcert":
         return place.make(library, aio=aio, cache=_Ready())
-    from msal import TokenCache
-
-    cache = TokenCache()
+    cache = importlib.import_module("msal").TokenCache()
     for number, scope in enumerate(_scopes(count)):
         cache.add(
             {
@@ -182,6 +170,8 @@ def cached_aio(place: Place, library: str, count: str) -> object:
                 for scope in batch:
                     await get_token(scope)
             return meter.nanoseconds
+
+    import asyncio
 
     return asyncio.run(run())
 
@@ -259,6 +249,7 @@ def _herd(credential: Any, threads: int) -> float:
 
 def herd_tasks(place: Place, library: str, tasks: str) -> object:
     """The same with tasks of one event loop."""
+    import asyncio
 
     async def run() -> float:
         async with place.make(library, aio=True) as credential:

@@ -111,7 +111,7 @@ def calling(setting: Setting, runs: int) -> Iterator[Row]:
             yield Row(f"cached get_token, {name}, {count:,} tokens", "ns", *sides, aim=1 / 20)
 
 
-def remembering(setting: Setting, runs: int) -> Iterator[Row]:
+def remembering(setting: Setting, _: int) -> Iterator[Row]:
     """Memory per token, the token's own text not counted."""
     yield Row("memory per cached token, beyond its text", "bytes", *_both(setting, 1, "memory", "20000"))
 
@@ -130,7 +130,7 @@ def herds(setting: Setting, runs: int) -> Iterator[Row]:
         yield Row(f"herd of {name}: until all have it", "s", times[OURS], times[THEIRS])
 
 
-def fleets(setting: Setting, runs: int) -> Iterator[Row]:
+def fleets(setting: Setting, _: int) -> Iterator[Row]:
     """20 processes of 50 threads; azcert's share Redis, azure-identity's have nothing to share."""
     times, asked = {}, {}
     for library in (OURS, THEIRS):
@@ -192,7 +192,10 @@ def signing(setting: Setting, runs: int) -> Iterator[Row]:
 
 def _openssl() -> float:
     output = subprocess.run(
-        ["openssl", "speed", "-elapsed", "-seconds", "1", "rsa2048"], capture_output=True, text=True, check=True
+        ["openssl", "speed", "-elapsed", "-seconds", "1", "rsa2048"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     found = re.search(r"rsa 2048 bits\s+\S+s\s+\S+s\s+([\d.]+)", output)
     assert found is not None, output

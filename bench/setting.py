@@ -52,11 +52,12 @@ class Setting:
     def certificate(self) -> str:
         return str(self.folder / "app.pem")
 
-    def control(self, **query: float | int) -> dict[str, int]:
+    def control(self, **query: float) -> dict[str, int]:
         """Set what the endpoint does; return what it has seen."""
         text = "&".join(f"{name}={value}" for name, value in query.items())
         context = ssl.create_default_context(cafile=self.ca)
-        with urllib.request.urlopen(f"{self.authority}/_control/?{text}", context=context) as answer:
+        address = f"{self.authority}/_control/?{text}"
+        with urllib.request.urlopen(address, context=context) as answer:  # noqa: S310 - https, from `authority`
             found: dict[str, int] = json.load(answer)
             return found
 
@@ -76,7 +77,7 @@ class Setting:
         )
 
     def _environment(self) -> dict[str, str]:
-        # As after an installation: pip compiles what it installs, an editable checkout is compiled when it runs.
+        # As after an installation: pip compiles what it installs; a checkout is compiled when it first runs.
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         # azure-identity's persistent cache is always below the home folder.
         return {**kept, "HOME": str(self.folder)}
@@ -86,7 +87,7 @@ def finish(process: subprocess.Popen[str], timeout: float = 120) -> Any:
     """Return what a probe says at its end."""
     output, _ = process.communicate(timeout=timeout)
     if process.returncode:
-        raise RuntimeError(f"{process.args} ended with {process.returncode}")
+        raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
     return json.loads(output.splitlines()[-1])
 
 
