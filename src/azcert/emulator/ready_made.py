@@ -45,11 +45,12 @@ def ready_made() -> dict[str, Any]:
         "clientId": CLIENT_ID,
         "objectId": OBJECT_ID,
         "servicePrincipalId": SERVICE_PRINCIPAL_ID,
+        "graphPermissions": ["Application.ReadWrite.All"],
     }
     vault = {
         "name": VAULT,
         "secrets": {SECRET: SECRET_VALUE},
-        "roles": {APP: ["Key Vault Secrets Officer"]},
+        "roles": {APP: ["Key Vault Secrets Officer", "Key Vault Data Access Administrator"]},
     }
     return {"tenants": [{"id": TENANT_ID, "domains": [DOMAIN], "apps": [app], "vaults": [vault]}]}
 

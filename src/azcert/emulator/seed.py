@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from azcert.certificate.chain import leaf_without_key, pair
 from azcert.certificate.formats import load
 from azcert.certificate.model import Certificate
+from azcert.emulator.arm.definitions import MANAGING_ROLES
+from azcert.emulator.entra.resources import GRAPH
 from azcert.emulator.keyvault import secrets
 from azcert.emulator.keyvault.call import Call
 from azcert.emulator.keyvault.faults import VaultRefusal
@@ -94,8 +96,9 @@ def check(seed: Any, name: str) -> None:
                 where = ["tenants", number, "vaults", place, "roles", app]
                 if app not in names:
                     raise _invalid(name, where, f"no app of this tenant has that name; there are {names}")
-                for role in set(roles) - set(ROLES):
-                    raise _invalid(name, where, f"unknown role {role!r}; known are {sorted(ROLES)}")
+                known = {*ROLES, *MANAGING_ROLES}
+                for role in set(roles) - known:
+                    raise _invalid(name, where, f"unknown role {role!r}; known are {sorted(known)}")
 
 
 def plant(world: World, seed: dict[str, Any], folder: Path, *, fresh: bool = True) -> Identity:
@@ -192,6 +195,7 @@ class _Tenant:
                 "passwordCredentials": [self._password(entry) for entry in app.get("secrets", ())],
                 "tenant": self._id,
                 "servicePrincipalId": principals[name],
+                "grantedRoles": {GRAPH: app.get("graphPermissions", [])},
                 **self._trust(app.get("trustedSubjects", ())),
             },
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["SCHEMA"]
+__all__ = ["GRAPH_PERMISSIONS", "SCHEMA"]
 
 _GUID = {"type": "string", "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"}
 
@@ -62,6 +62,14 @@ _TRUSTED_SUBJECT = {
     },
 }
 
+GRAPH_PERMISSIONS = [
+    "Application.Read.All",
+    "Application.ReadWrite.OwnedBy",
+    "Application.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+]
+
 _APP = {
     "description": "An app registration. With no certificate, secret or trust it gets a fresh certificate.",
     "type": "object",
@@ -74,6 +82,11 @@ _APP = {
         "servicePrincipalId": _GUID,
         "certificates": {"type": "array", "items": _CERTIFICATE},
         "secrets": {"type": "array", "items": _CLIENT_SECRET},
+        "graphPermissions": {
+            "type": "array",
+            "items": {"enum": GRAPH_PERMISSIONS},
+            "description": "Application permissions at Microsoft Graph, consented to.",
+        },
         "trustedSubjects": {"type": "array", "items": _TRUSTED_SUBJECT},
     },
 }

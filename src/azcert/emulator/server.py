@@ -229,10 +229,17 @@ def _router(routes: Sequence[BaseRoute]) -> Router:
 
 
 def _services(world: World) -> dict[Service, Sequence[BaseRoute]]:
-    from azcert.emulator.entra.routes import routes as entra  # noqa: PLC0415 - see Emulator's `routes`
+    from azcert.emulator.arm.routes import routes as arm  # noqa: PLC0415 - see Emulator's `routes`
+    from azcert.emulator.entra.routes import routes as entra  # noqa: PLC0415
+    from azcert.emulator.graph.routes import routes as graph  # noqa: PLC0415
     from azcert.emulator.keyvault.routes import routes as keyvault  # noqa: PLC0415
 
-    return {Service.ENTRA: entra(world), Service.VAULT: keyvault(world)}
+    return {
+        Service.ENTRA: entra(world),
+        Service.VAULT: keyvault(world),
+        Service.GRAPH: graph(world),
+        Service.ARM: arm(world),
+    }
 
 
 def _listen(port: int) -> socket.socket:

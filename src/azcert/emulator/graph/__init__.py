@@ -1,0 +1,1 @@
+"""Microsoft Graph's registrations: applications, service principals and their credentials."""
