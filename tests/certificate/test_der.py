@@ -75,8 +75,8 @@ def test_an_absurd_scrypt_is_seen_without_doing_the_work() -> None:
 @pytest.mark.parametrize("unit", [b"\x30\x80", b"\x30\x00", b"\x24\x80", b"\x04\x00"])
 def test_a_megabyte_of_nonsense_is_judged_in_seconds(unit: bytes) -> None:
     data = b"\x30\x80" * 15 + unit * (1 << 19)
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(der.Malformed):
         der.classify(data)
     der.costly(data)
-    assert time.monotonic() - begin < 10
+    assert time.process_time() - begin < 10

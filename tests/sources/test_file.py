@@ -120,11 +120,11 @@ def test_a_kubernetes_secret_is_followed_when_its_link_turns(tmp_path: Path) -> 
 
 def test_a_revision_costs_microseconds_not_milliseconds(tmp_path: Path) -> None:
     source = file_source(write_app(tmp_path / "app.pem"))
-    begin = time.perf_counter()
+    begin = time.process_time()
     for _ in range(1000):
         source.revision()
     # 2 microseconds where this was written; the bound leaves room for a busy machine.
-    assert (time.perf_counter() - begin) / 1000 < 50e-6
+    assert (time.process_time() - begin) / 1000 < 50e-6
 
 
 def test_a_relative_path_stays_where_it_was_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
