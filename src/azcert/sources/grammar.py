@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from azcert.errors import SourceError
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PASSWORD_KEYS",
     "Field",
+    "SourceUri",
     "decode",
     "decode_bytes",
     "encode",
@@ -32,6 +32,15 @@ _SHOWN = 60  # characters of context on each side of a fault
 
 PASSWORD_KEYS = {f"password-{kind}": kind for kind in PassphraseKind}
 """Parameters that say where a password comes from; every scheme with a password takes them."""
+
+
+class SourceUri:
+    """Base of what the name of a source reads as; ``str()`` prints it so that it reads back.
+
+    :cvar kind: the scheme that `azcert.sources.open` opens it by.
+    """
+
+    kind: ClassVar[str]
 
 
 class Field(NamedTuple):
@@ -60,6 +69,8 @@ def _pointer(text: str, position: int) -> str:
 
 def nearest(word: str, known: Collection[str]) -> str | None:
     """Return the known word most like *word*, if any is."""
+    import difflib  # noqa: PLC0415 - only for messages
+
     return next(iter(difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)), None)
 
 

@@ -8,18 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from azcert.errors import ConfigurationError
-from azcert.sources.uri import (
-    DotnetUri,
-    EnvUri,
-    FdUri,
-    FileUri,
-    KeyVaultUri,
-    Pkcs11Uri,
-    SourceUri,
-    StoreUri,
-    TpmUri,
-    parse_source,
-)
+from azcert.sources.uri import SourceUri, parse_source
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -30,22 +19,22 @@ if TYPE_CHECKING:
 __all__ = ["open_source", "require_library"]
 
 # Kind of source -> module with open(uri, *, password, credential) -> Source.
-_OPENERS: dict[type, str] = {
-    FileUri: "azcert.sources.file",
-    EnvUri: "azcert.sources.data",
-    FdUri: "azcert.sources.data",
-    StoreUri: "azcert.sources.store",
-    DotnetUri: "azcert.sources.store",
-    Pkcs11Uri: "azcert.sources.pkcs11",
-    TpmUri: "azcert.sources.tpm",
-    KeyVaultUri: "azcert.sources.keyvault",
+_OPENERS = {
+    "file": "azcert.sources.file",
+    "env": "azcert.sources.data",
+    "fd": "azcert.sources.data",
+    "store": "azcert.sources.store",
+    "dotnet": "azcert.sources.store",
+    "pkcs11": "azcert.sources.pkcs11",
+    "tpm": "azcert.sources.tpm",
+    "keyvault": "azcert.sources.keyvault",
 }
 
 # Kind of source -> the library it needs, and the extra of azcert that brings it.
-_EXTRAS: dict[type, tuple[str, str]] = {
-    Pkcs11Uri: ("pkcs11", "pkcs11"),
-    TpmUri: ("tpm2_pytss", "tpm"),
-    KeyVaultUri: ("azure.keyvault.keys", "keyvault"),
+_EXTRAS = {
+    "pkcs11": ("pkcs11", "pkcs11"),
+    "tpm": ("tpm2_pytss", "tpm"),
+    "keyvault": ("azure.keyvault.keys", "keyvault"),
 }
 
 
@@ -71,7 +60,7 @@ def open_source(
     origin = getattr(source, "pin", None) or getattr(source, "password", None)
     if password is None and origin is not None:
         password = origin.read()
-    opener: Any = import_module(_OPENERS[type(source)])
+    opener: Any = import_module(_OPENERS[source.kind])
     opened: Source = opener.open(source, password=password, credential=credential)
     return opened
 
@@ -81,7 +70,7 @@ def require_library(uri: SourceUri) -> None:
 
     :raises azcert.errors.ConfigurationError: ``extra-missing``.
     """
-    module, extra = _EXTRAS.get(type(uri), (None, None))
+    module, extra = _EXTRAS.get(uri.kind, (None, None))
     if module is not None and find_spec(module) is None:
         raise ConfigurationError(
             f"{uri} needs the Python package '{module}', which is not installed.",

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from azcert.sources.grammar import (
     PASSWORD_KEYS,
+    SourceUri,
     decode,
     encode,
     fault,
@@ -21,14 +23,12 @@ from azcert.sources.grammar import (
     print_query,
     read_query,
 )
-from azcert.sources.uri_keyvault import KeyVaultUri, parse_keyvault
-from azcert.sources.uri_pkcs11 import Pkcs11Uri, parse_pkcs11
-from azcert.sources.uri_store import DotnetUri, StoreUri, parse_cert, parse_dotnet, parse_store
-from azcert.sources.uri_tpm import TpmUri, parse_tpm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from azcert.sources.uri_keyvault import KeyVaultUri
+    from azcert.sources.uri_pkcs11 import Pkcs11Uri
+    from azcert.sources.uri_store import DotnetUri, StoreUri
+    from azcert.sources.uri_tpm import TpmUri
     from azcert.stores.passphrase import PassphraseFrom
 
 __all__ = [
@@ -47,13 +47,14 @@ __all__ = [
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
 _DRIVE = re.compile(r"/[A-Za-z]:(?=[/\\]|\Z)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
-_SHOWN = 80
 _DESCRIPTOR = re.compile(r"[0-9]{1,7}")
 
 
 @dataclass(frozen=True)
-class FileUri:
+class FileUri(SourceUri):
     """A file: PEM, PKCS#12, DER or a TSS2 key with its certificate; told apart by its first bytes."""
+
+    kind: ClassVar[str] = "file"
 
     path: str
     password: PassphraseFrom | None = None
@@ -68,8 +69,10 @@ class FileUri:
 
 
 @dataclass(frozen=True)
-class EnvUri:
+class EnvUri(SourceUri):
     """PEM or base64 PKCS#12 in an environment variable."""
+
+    kind: ClassVar[str] = "env"
 
     variable: str
     password: PassphraseFrom | None = None
@@ -79,8 +82,10 @@ class EnvUri:
 
 
 @dataclass(frozen=True)
-class FdUri:
+class FdUri(SourceUri):
     """PEM or PKCS#12 behind an open file descriptor."""
+
+    kind: ClassVar[str] = "fd"
 
     number: int
     password: PassphraseFrom | None = None
@@ -89,7 +94,21 @@ class FdUri:
         return f"fd:{self.number}{print_query(self.password)}"
 
 
-SourceUri: TypeAlias = FileUri | EnvUri | FdUri | StoreUri | DotnetUri | Pkcs11Uri | TpmUri | KeyVaultUri
+# Kinds with a module of their own are read only where they are met: start-up time is felt on every call.
+_HOMES = {
+    "DotnetUri": "azcert.sources.uri_store",
+    "KeyVaultUri": "azcert.sources.uri_keyvault",
+    "Pkcs11Uri": "azcert.sources.uri_pkcs11",
+    "StoreUri": "azcert.sources.uri_store",
+    "TpmUri": "azcert.sources.uri_tpm",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a kind of source on first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
 
 
 def parse_source(source: str | os.PathLike[str]) -> SourceUri:
@@ -113,10 +132,12 @@ def parse_source(source: str | os.PathLike[str]) -> SourceUri:
             text,
             0,
             f"{scheme[0]!r} is no kind of certificate source; {hint}",
-            remedy=f"If it is a file of that name, write ./{text[:_SHOWN]}",
+            remedy="If it is a file of that name, write ./ in front of it.",
             code="unknown-scheme",
         )
-    return _PARSERS[name](text, scheme.end())
+    module, _, function = _PARSERS[name].partition(":")
+    parsed: SourceUri = getattr(import_module(module), function)(text, scheme.end())
+    return parsed
 
 
 def _check_text(text: str) -> None:
@@ -168,14 +189,15 @@ def _parse_fd(text: str, start: int) -> FdUri:
     return FdUri(int(text[start:end]), password)
 
 
-_PARSERS: dict[str, Callable[[str, int], SourceUri]] = {
-    "file": _parse_file,
-    "env": _parse_env,
-    "fd": _parse_fd,
-    "store": parse_store,
-    "cert": parse_cert,
-    "dotnet": parse_dotnet,
-    "pkcs11": parse_pkcs11,
-    "tpm": parse_tpm,
-    "keyvault": parse_keyvault,
+# Scheme -> module:function that reads what follows it.
+_PARSERS = {
+    "file": f"{__name__}:_parse_file",
+    "env": f"{__name__}:_parse_env",
+    "fd": f"{__name__}:_parse_fd",
+    "store": "azcert.sources.uri_store:parse_store",
+    "cert": "azcert.sources.uri_store:parse_cert",
+    "dotnet": "azcert.sources.uri_store:parse_dotnet",
+    "pkcs11": "azcert.sources.uri_pkcs11:parse_pkcs11",
+    "tpm": "azcert.sources.uri_tpm:parse_tpm",
+    "keyvault": "azcert.sources.uri_keyvault:parse_keyvault",
 }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from azcert.sources.grammar import fault, read_query
+from azcert.sources.grammar import SourceUri, fault, read_query
 
 if TYPE_CHECKING:
     from azcert.sources.grammar import Field
@@ -23,7 +23,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
-class KeyVaultUri:
+class KeyVaultUri(SourceUri):
     """A Key Vault certificate.
 
     :param vault: the vault's name, or its whole host (``contoso.vault.azure.cn``) for other clouds.
@@ -31,6 +31,8 @@ class KeyVaultUri:
     :param download: False leaves the key in the vault and signs there; True fetches it with the certificate,
         which takes an exportable key and permission to read the secret.
     """
+
+    kind: ClassVar[str] = "keyvault"
 
     vault: str
     certificate: str

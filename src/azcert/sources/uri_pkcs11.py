@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote_from_bytes
 
 from azcert.sources.grammar import (
     PASSWORD_KEYS,
+    SourceUri,
     decode,
     decode_bytes,
     encode,
@@ -34,13 +35,15 @@ _NUMBER = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True)
-class Pkcs11Uri:
+class Pkcs11Uri(SourceUri):
     """A certificate or key in a PKCS#11 token; an attribute that is None matches everything.
 
     The names are those of RFC 7512, 2.3 and 2.4, with underscores. ``pin`` says where the PIN comes from:
     ``pin-source=/path``, ``pin-source=file:/path``, ``pin-source=env:NAME`` or a ``password-*`` parameter.
     ``certificate`` is azcert's own query attribute: a file with the certificate, where the token has none.
     """
+
+    kind: ClassVar[str] = "pkcs11"
 
     token: str | None = None
     manufacturer: str | None = None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from azcert.certificate.thumbprint import read_thumbprint
 from azcert.errors import SourceError
 from azcert.sources.grammar import (
     PASSWORD_KEYS,
+    SourceUri,
     decode,
     encode,
     fault,
@@ -34,13 +35,15 @@ _SERIAL_NOISE = re.compile(r"[\s:]|[\u200b-\u200f\ufeff]")
 
 
 @dataclass(frozen=True)
-class StoreUri:
+class StoreUri(SourceUri):
     """A certificate of azcert's store, on Windows of the system's.
 
     :param spelling: ``store`` for ``store:CurrentUser/My?thumbprint=...``, ``cert`` for
         ``cert:/CurrentUser/My/THUMBPRINT`` (Azure.Identity for .NET 1.19, PowerShell).
     :param password: opens an encrypted key; the entry remembers an origin of its own.
     """
+
+    kind: ClassVar[str] = "store"
 
     store: StoreName
     selector: Selector
@@ -54,8 +57,10 @@ class StoreUri:
 
 
 @dataclass(frozen=True)
-class DotnetUri:
+class DotnetUri(SourceUri):
     """A certificate of the store that .NET programs use on Linux."""
+
+    kind: ClassVar[str] = "dotnet"
 
     store: StoreName
     selector: Selector

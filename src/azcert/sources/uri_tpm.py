@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from azcert.sources.grammar import (
     PASSWORD_KEYS,
+    SourceUri,
     decode,
     encode,
     fault,
@@ -27,7 +28,7 @@ _PERSISTENT = range(0x81000000, 0x82000000)
 
 
 @dataclass(frozen=True)
-class TpmUri:
+class TpmUri(SourceUri):
     """A TPM key: exactly one of *handle* and *path* is given.
 
     :param handle: a persistent handle, ``tpm:handle=0x81000001``.
@@ -36,6 +37,8 @@ class TpmUri:
     :param tcti: how to reach the TPM (``swtpm:host=localhost,port=2321``); without it, the environment says.
     :param password: the key's authorization value.
     """
+
+    kind: ClassVar[str] = "tpm"
 
     handle: int | None = None
     path: str | None = None
