@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from azcert.certificate.model import Certificate
     from azcert.certificate.signer import Algorithm, Signer, SigningCertificate
     from azcert.config.sync import AzureClients
+    from azcert.credential.caches.memory import MemoryCache
     from azcert.credential.default import DefaultCredential
+    from azcert.credential.events import Counters, Event, EventKind
     from azcert.credential.sync import CertificateCredential
     from azcert.errors import (
         AccessError,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
         SelectionError,
         SigningError,
         SourceError,
+        TransportError,
     )
     from azcert.vault.policy import CacheRules
     from azcert.vault.sync import SecretCachePolicy
@@ -38,13 +41,18 @@ __all__ = [
     "CertificateCredential",
     "CertificateError",
     "ConfigurationError",
+    "Counters",
     "DefaultCredential",
+    "Event",
+    "EventKind",
+    "MemoryCache",
     "SecretCachePolicy",
     "SelectionError",
     "Signer",
     "SigningCertificate",
     "SigningError",
     "SourceError",
+    "TransportError",
 ]
 
 __version__ = "0.1.0"
@@ -60,13 +68,18 @@ _HOMES = {
     "CertificateCredential": "azcert.credential.sync",
     "CertificateError": "azcert.errors",
     "ConfigurationError": "azcert.errors",
+    "Counters": "azcert.credential.events",
     "DefaultCredential": "azcert.credential.default",
+    "Event": "azcert.credential.events",
+    "EventKind": "azcert.credential.events",
+    "MemoryCache": "azcert.credential.caches.memory",
     "SecretCachePolicy": "azcert.vault.sync",
     "SelectionError": "azcert.errors",
     "Signer": "azcert.certificate.signer",
     "SigningCertificate": "azcert.certificate.signer",
     "SigningError": "azcert.errors",
     "SourceError": "azcert.errors",
+    "TransportError": "azcert.errors",
 }
 
 
