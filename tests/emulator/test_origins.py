@@ -33,12 +33,13 @@ def test_the_page_is_what_the_code_declares() -> None:
 
 def test_each_recorded_answer_names_a_recording_that_has_its_status() -> None:
     # Where the recordings are absent, the form of their names is all that can be checked.
-    present = {path.name: path.read_text(encoding="utf-8") for path in replay.recordings("entra", "keyvault")}
+    files = replay.recordings("entra", "graph", "keyvault")
+    present = {path.name: path.read_text(encoding="utf-8") for path in files}
     for kind in KINDS:
         if kind.origin.kind != "recorded":
             continue
         for name in kind.origin.sources:
-            assert re.fullmatch(r"(entra|keyvault)-[a-z0-9-]+\.json", name)
+            assert re.fullmatch(r"(entra|graph|keyvault)-[a-z0-9-]+\.json", name)
             assert not present or f'"status": {kind.status}' in present.get(name, ""), f"{kind.name}: {name}"
 
 

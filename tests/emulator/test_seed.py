@@ -108,7 +108,7 @@ def seed(**changes: Any) -> dict[str, Any]:
         (seed(apps=[{"nme": "a"}]), "tenants[0].apps[0]", "nme"),
         (seed(vaults=[{"name": "x"}]), "tenants[0].vaults[0].name", "does not match"),
         (seed(vaults=[{"name": "kv-a", "roles": {"b": []}}]), "roles.b", "no app of this tenant"),
-        (seed(vaults=[{"name": "kv-a", "roles": {"a": ["Owner"]}}]), "roles.a", "unknown role 'Owner'"),
+        (seed(vaults=[{"name": "kv-a", "roles": {"a": ["Boss"]}}]), "roles.a", "unknown role 'Boss'"),
         (seed(vaults=[{"name": "kv-a", "secrets": {"a_b": "x"}}]), "secrets", "a_b"),
     ],
 )

@@ -58,6 +58,16 @@ def test_msal() -> None:
     assert python("msal_client.py") == [f"value: {SECRET_VALUE}", "error: [500011]"]
 
 
+def test_microsoft_graph_s_sdk() -> None:
+    assert python("graph.py") == [
+        "found: ['from the SDK']",
+        "principal: True",
+        "password: True",
+        "keys: 1",
+        "deleted: Request_ResourceNotFound",
+    ]
+
+
 def test_curl_trusts_the_emulator_and_is_refused_elsewhere() -> None:
     authority = f"https://login.microsoftonline.com/{TENANT_ID}"
     assert output("bash", str(PROGRAMS / "discovery.sh")) == [

@@ -87,12 +87,17 @@ class Answer:
 def catalogue() -> list[Kind]:
     """Return every kind of answer that the emulator's services declare, by service, status and name."""
     found: set[Kind] = set()
-    for room in ("entra", "keyvault"):
+    found |= _kinds_in("azcert.emulator.managed_identity")
+    for room in ("arm", "entra", "graph", "keyvault"):
         package = importlib.import_module(f"azcert.emulator.{room}")
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            for value in vars(importlib.import_module(module.name)).values():
-                found |= _kinds(value)
+            found |= _kinds_in(module.name)
     return sorted(found, key=lambda kind: (kind.service, kind.status, kind.name))
+
+
+def _kinds_in(module: str) -> set[Kind]:
+    """Return the kinds that a module declares."""
+    return {kind for value in vars(importlib.import_module(module)).values() for kind in _kinds(value)}
 
 
 def _kinds(value: object) -> set[Kind]:

@@ -190,8 +190,8 @@ class _Manager:
                 "AuthorizationFailed",
                 f"The client '{caller.app_id}' with object id '{caller.principal}' does not have "
                 f"authorization to perform action 'Microsoft.Authorization/roleAssignments/{action}' over "
-                f"scope '{scope}' or the scope is invalid. If access was recently granted, please refresh your "
-                "credentials.",
+                f"scope '{scope}' or the scope is invalid. If access was recently granted, please refresh "
+                "your credentials.",
             )
 
     def _assign(self, vault: dict[str, Any], name: str, scope: str, body: dict[str, Any]) -> Answer:

@@ -78,7 +78,8 @@ def routes(world: World) -> list[BaseRoute]:
 def _answer(world: World, table: list[Operation], request: Request, body: bytes) -> Answer:
     host = authority_host(request.headers.get("host", ""))
     caller = authenticate(world, host, request.headers.get("authorization", ""))
-    version, _, path = request.url.path.strip("/").partition("/")
+    # Microsoft's own SDKs double a slash.
+    version, _, path = re.sub("/+", "/", request.url.path).strip("/").partition("/")
     operation, identifier = _find(table, request.method, path if version in {"v1.0", "beta"} else "")
     call = Call(
         Directory(world, caller.tenant), caller, f"https://{host}/{version}", dict(request.query_params), body
