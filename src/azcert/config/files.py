@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import errno
 import os
 import re
 from pathlib import Path
@@ -96,10 +95,12 @@ def read_layer(path: Path, *, place: Place = Place.FILE, rank: int, optional: bo
 
 
 def _read(path: Path, *, optional: bool) -> bytes | None:
+    if "\0" in str(path):
+        raise _unreadable(path, "its name is not valid")
+    # Only regular files: a device or a pipe may never end.
+    if path.exists() and not path.is_file():
+        raise _unreadable(path, "it is not a file")
     try:
-        # Only regular files: a device or a pipe may never end.
-        if path.exists() and not path.is_file():
-            raise _unreadable(path, "it is not a file")
         with path.open("rb") as stream:
             data = stream.read(MAX_SIZE + 1)
     except FileNotFoundError:
@@ -111,11 +112,10 @@ def _read(path: Path, *, optional: bool) -> bytes | None:
             remedy="Check the path; without one, appsettings.json of the working directory is read.",
             path=str(path),
         ) from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "its name is not valid"
-        if isinstance(error, PermissionError) or getattr(error, "errno", None) == errno.EACCES:
-            reason = "this user may not read it"
-        raise _unreadable(path, reason) from error
+    except PermissionError as error:
+        raise _unreadable(path, "this user may not read it") from error
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
     if len(data) > MAX_SIZE:
         raise _unreadable(path, f"it is larger than {MAX_SIZE >> 20} MiB")
     return data
