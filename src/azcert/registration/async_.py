@@ -53,6 +53,10 @@ class Registrations:
         """Find an application by client id, object id or unique display name."""
         return await self._channel.run(self._flows.find(name))
 
+    async def get(self, object_id: str) -> Application:
+        """Read the application with that object id."""
+        return await self._channel.run(self._flows.get(object_id))
+
     async def list(self, *, condition: str | None = None) -> AsyncIterator[Application]:
         """Yield the applications page by page, all or those an OData *condition* picks.
 

@@ -49,6 +49,10 @@ class Registrations:
         """Find an application by client id, object id or unique display name."""
         return self._channel.run(self._flows.find(name))
 
+    def get(self, object_id: str) -> Application:
+        """Read the application with that object id."""
+        return self._channel.run(self._flows.get(object_id))
+
     def list(self, *, condition: str | None = None) -> Iterator[Application]:
         """Yield the applications page by page, all or those an OData *condition* picks.
 

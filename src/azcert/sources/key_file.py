@@ -12,6 +12,7 @@ from azcert.certificate import formats, writers
 from azcert.certificate.issue import generate_key
 from azcert.errors import AccessError, CertificateError, ConfigurationError
 from azcert.keys.software import SoftwareSigner
+from azcert.sources.signer_place import SignerPlace
 
 if TYPE_CHECKING:
     from azcert._redact import Secret
@@ -24,7 +25,7 @@ KEY_SUFFIX = ".key.pem"
 """A key that waits for its certificate is in ``NAME.key.pem``, both together in ``NAME.pem``."""
 
 
-class FileKeyPlace:
+class FileKeyPlace(SignerPlace):
     """The only key in a file.
 
     :param password: what the file is encrypted with, None for not at all.
@@ -38,9 +39,8 @@ class FileKeyPlace:
         self._key = key
         self._password = password
         self._pkcs12 = pkcs12
-        self.source = str(path)
         protection = "encrypted" if password else "file"
-        self.signer = SoftwareSigner(key, place=f"file {path}", protection=protection)
+        super().__init__(str(path), SoftwareSigner(key, place=f"file {path}", protection=protection))
 
     def put(self, certificate: Certificate) -> str:
         """Write key, certificate and chain into one file: ``NAME.key.pem`` becomes ``NAME.pem``.
@@ -71,9 +71,9 @@ class FileKeyPlace:
             raise _not_writable(target, error) from error
         return str(target)
 
-    def close(self) -> None:
-        """Forget the key."""
-        self.signer.close()
+    def as_pkcs12(self, *, keeps: bool) -> FileKeyPlace:
+        """Return the same key, whose file `put` writes as PKCS#12 or as PEM."""
+        return FileKeyPlace(self._path, self._key, self._password, pkcs12=keeps)
 
 
 def make(

@@ -1,0 +1,1 @@
+"""One certificate replaced by the next, with no moment in which a sign-in fails."""

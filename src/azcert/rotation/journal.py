@@ -1,0 +1,94 @@
+"""The record of a rotation: what was meant, so that a second run goes on from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from azcert._files import write_atomic
+from azcert.certificate.model import Certificate
+from azcert.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["Journal", "journal_path"]
+
+_FOLDER_MODE = 0o700
+
+
+@dataclass(frozen=True)
+class Journal:
+    """How far a rotation has come; times in seconds since the epoch. Nothing in it is secret.
+
+    :param source: the source that is rotated.
+    :param old: SHA-1 thumbprint of the certificate that is replaced.
+    :param old_key_id: its id on the application, where it is known.
+    :param staged: where the successor's key is, chosen before it is made.
+    :param certificate: the successor as PEM, once it is made.
+    :param key_id: its id on the application, once it is registered.
+    :param proven_at: when it signed in well several times in a row.
+    :param switched_at: when the source began to give it.
+    """
+
+    source: str
+    old: str
+    old_key_id: str | None
+    staged: str
+    certificate: str | None = None
+    key_id: str | None = None
+    proven_at: float | None = None
+    switched_at: float | None = None
+    retired_at: float | None = None
+
+    @property
+    def successor(self) -> Certificate | None:
+        """The successor's certificate."""
+        if self.certificate is None:
+            return None
+        return Certificate(x509.load_pem_x509_certificate(self.certificate.encode()))
+
+    def with_successor(self, certificate: Certificate) -> Self:
+        """Return the journal with the successor in it."""
+        return replace(self, certificate=certificate.leaf.public_bytes(Encoding.PEM).decode())
+
+    def write(self, path: Path) -> None:
+        """Replace what is in *path*, whole."""
+        path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        write_atomic(path, json.dumps(asdict(self), indent=2).encode(), overwrite=True)
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """Return what is in *path*, or None where there is no such file.
+
+        :raises ConfigurationError: ``journal-damaged``.
+        """
+        try:
+            found: dict[str, Any] = json.loads(path.read_bytes())
+            return cls(**found)
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(
+                f"The journal {path} is no record of a rotation: {error}",
+                code="journal-damaged",
+                remedy="Compare 'azcert app credentials APP' with 'azcert show', then move the journal away.",
+            ) from error
+
+
+def journal_path(source: str, client_id: str) -> Path:
+    """Return where the journal of a source's rotation is: root's state folder, else XDG's."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        folder = Path("/var/lib/azcert/rotation")
+    else:
+        home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        folder = Path(home) / "azcert" / "rotation"
+    name = hashlib.sha256(f"{source}|{client_id}".encode()).hexdigest()[:32]
+    return folder / f"{name}.json"

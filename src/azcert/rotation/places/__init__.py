@@ -1,0 +1,1 @@
+"""One file per kind of place in which a certificate is replaced."""

@@ -1,0 +1,93 @@
+"""A certificate with its key in one file, the key itself or a TPM's wrapped one: replaced by renaming."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from azcert._files import read_file
+from azcert.certificate import formats
+from azcert.errors import ConfigurationError
+from azcert.sources.key_file import FileKeyPlace
+from azcert.sources.key_place import find_key
+from azcert.sources.open import open_source
+from azcert.sources.uri import FileUri, TpmUri
+
+if TYPE_CHECKING:
+    from azcert._redact import Secret
+    from azcert.certificate.model import Certificate
+    from azcert.certificate.signer import SigningCertificate
+
+__all__ = ["FilePlace", "place"]
+
+
+class FilePlace:
+    """``app.pem``, replaced by ``app.pem.next`` in one rename that keeps owner and mode.
+
+    :param uri: the file as it is named; `TpmUri` where a TPM has the key.
+    """
+
+    def __init__(self, uri: FileUri | TpmUri, password: Secret | None) -> None:
+        self.name = str(uri)
+        self._uri = uri
+        self._path = Path(uri.path or "").absolute()
+        self._password = password
+
+    def current(self) -> SigningCertificate:
+        """Return the certificate in the file."""
+        return open_source(self._uri, password=self._password).load()
+
+    def next_key(self) -> str:
+        """Return ``FILE.next``, in the TPM where the current key is in one."""
+        path = str(self._path) + ".next"
+        if isinstance(self._uri, TpmUri):
+            return str(replace(self._uri, path=path))
+        if self.current().signer.protection == "tpm":
+            return str(TpmUri(path=path))
+        return str(replace(self._uri, path=path))
+
+    def switch(self, staged: str, certificate: Certificate) -> None:
+        """Write the certificate behind the new key, then rename that file over the old one."""
+        made = Path(str(self._path) + ".next")
+        if not made.exists() and self.current().certificate.thumbprint == certificate.thumbprint:
+            return
+        key = find_key(staged, password=self._password)
+        try:
+            if isinstance(key, FileKeyPlace):
+                key = key.as_pkcs12(keeps=self._is_pkcs12())
+            key.put(certificate)
+        finally:
+            key.close()
+        before = self._path.stat()
+        # The program that reads the file may be another user than the one that rotates it.
+        os.chown(made, before.st_uid, before.st_gid)
+        made.chmod(before.st_mode & 0o7777)
+        made.replace(self._path)
+
+    def discard(self, staged: str) -> None:
+        """Remove ``FILE.next``."""
+        del staged
+        Path(str(self._path) + ".next").unlink(missing_ok=True)
+
+    def _is_pkcs12(self) -> bool:
+        data = read_file(self._path, limit=formats.MAX_SIZE).data
+        contents = formats.load(data, password=self._password, name=str(self._path))
+        return contents.form.startswith("PKCS#12")
+
+
+def place(uri: FileUri | TpmUri, *, password: Secret | None, work: Path) -> FilePlace:
+    """Return the place of a file.
+
+    :raises ConfigurationError: key and certificate are not in one file, so that no rename can replace both.
+    """
+    del work
+    if isinstance(uri, TpmUri) and (uri.path is None or uri.certificate is not None):
+        raise ConfigurationError(
+            f"{uri}: key and certificate are not in one file, and cannot be replaced at one moment.",
+            code="not-rotatable",
+            remedy="Put the certificate behind the key in a TPM key file: tpm:FILE.",
+            source=str(uri),
+        )
+    return FilePlace(uri, password)

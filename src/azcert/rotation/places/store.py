@@ -1,0 +1,122 @@
+"""A certificate in azcert's store: the newest valid one that the selector matches is the one in use."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from azcert._files import read_file
+from azcert.certificate import formats
+from azcert.errors import CertificateError, ConfigurationError
+from azcert.sources.open import open_source
+from azcert.sources.uri import Pkcs11Uri, StoreUri, TpmUri, parse_source
+from azcert.stores.directory import grants
+from azcert.stores.directory.store import DirectoryStore
+from azcert.stores.find import choose
+
+if TYPE_CHECKING:
+    from azcert._redact import Secret
+    from azcert.certificate.model import Certificate
+    from azcert.certificate.signer import SigningCertificate
+    from azcert.stores.store import Entry
+
+__all__ = ["StorePlace", "place"]
+
+
+class StorePlace:
+    """What a selector finds in one store; the successor gets the protection and the grants of the one in use."""
+
+    def __init__(self, uri: StoreUri, password: Secret | None, work: Path) -> None:
+        self.name = str(uri)
+        self._uri = uri
+        self._password = password
+        self._work = work
+        self._store = DirectoryStore(uri.store)
+
+    def current(self) -> SigningCertificate:
+        """Return the certificate the selector means now."""
+        return open_source(self._uri, password=self._password).load()
+
+    def next_key(self) -> str:
+        """Choose a place in the device that has the current key, else a file among the journal's."""
+        entry = self._entry()
+        if entry.source is None:
+            return str(self._work / f"{entry.thumbprint}.{secrets.token_hex(4)}.key")
+        device = parse_source(entry.source)
+        if isinstance(device, Pkcs11Uri):
+            return str(replace(device, id=secrets.token_bytes(16)))
+        if isinstance(device, TpmUri) and device.path is not None:
+            folder = Path(device.path).parent
+            return str(replace(device, path=str(folder / f"{secrets.token_hex(8)}.tss2.pem")))
+        raise ConfigurationError(
+            f"The key of {entry.thumbprint} is in {device}, where no second one can be made beside it.",
+            code="not-rotatable",
+            remedy="Import the certificate with a key in a TPM key file or a token.",
+            source=self.name,
+        )
+
+    def switch(self, staged: str, certificate: Certificate) -> None:
+        """Add the certificate with its key to the store, where it is the newest from then on."""
+        before = self._entry()
+        if before.thumbprint == certificate.thumbprint:
+            Path(staged).unlink(missing_ok=True)
+            return
+        if before.source is not None:
+            self._store.add_device(certificate, staged, protection=before.protection or "")
+            return
+        added = self._store.add(
+            certificate,
+            self._staged(staged),
+            exportable=before.exportable,
+            passphrase=self._password if before.protection == "encrypted" else None,
+            passphrase_from=self._store.passphrase_from(before),
+        )
+        grants.copy(self._store.key_path(before), self._store.key_path(added))
+        Path(staged).unlink(missing_ok=True)
+
+    def discard(self, staged: str) -> None:
+        """Remove the staged key's file."""
+        if self._entry().source is None:
+            Path(staged).unlink(missing_ok=True)
+
+    def _entry(self) -> Entry:
+        return choose(
+            list(self._store.entries()),
+            self._uri.selector,
+            now=dt.datetime.now(dt.UTC),
+            where=str(self._store),
+        )
+
+    def _staged(self, staged: str) -> RSAPrivateKey:
+        data = read_file(staged, limit=formats.MAX_SIZE).data
+        key = formats.load(data, password=self._password, name=staged).key
+        if not isinstance(key, RSAPrivateKey):
+            raise CertificateError(
+                f"{staged} holds no RSA key.", code="key-missing", remedy="Begin anew: azcert rotate --abort"
+            )
+        return key
+
+
+def place(uri: StoreUri, *, password: Secret | None, work: Path) -> StorePlace:
+    """Return the place of a store's selector.
+
+    :raises ConfigurationError: the selector names one certificate for ever.
+    """
+    if uri.selector.thumbprint is not None or uri.selector.serial is not None:
+        raise ConfigurationError(
+            f"{uri} names one certificate for ever, so that its successor would not be found.",
+            code="not-rotatable",
+            remedy="Name it by ?subject=... and rotate that.",
+            source=str(uri),
+        )
+    store = DirectoryStore(uri.store)
+    entry = choose(list(store.entries()), uri.selector, now=dt.datetime.now(dt.UTC), where=str(store))
+    origin = store.passphrase_from(entry)
+    if password is None and origin is not None:
+        password = origin.read()
+    return StorePlace(uri, password, work)

@@ -1,0 +1,105 @@
+"""Who puts a certificate on the application: the application itself, or an identity that may change it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from azcert.errors import RegistrationError
+from azcert.registration.proof import proof_of_possession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from azcert.certificate.model import Certificate
+    from azcert.certificate.signer import SigningCertificate
+    from azcert.registration.sync import Registrations
+
+__all__ = ["DirectoryRegistrar", "OwnRegistrar", "Registrar"]
+
+_GONE = 404
+_FORBIDDEN = 403
+
+
+class Registrar(Protocol):
+    """Changes the certificates of one application. A second call for the same thing does nothing."""
+
+    def key_id(self, thumbprint: str) -> str | None:
+        """Return the id of a certificate on the application, or None where it is not there or not known."""
+
+    def add(self, certificate: Certificate) -> str:
+        """Put a certificate on the application and return its id."""
+
+    def remove(self, key_id: str) -> None:
+        """Take a certificate off the application."""
+
+
+class DirectoryRegistrar:
+    """An identity that may read and change the application."""
+
+    def __init__(self, registrations: Registrations, application: str) -> None:
+        self._registrations = registrations
+        self._object_id = registrations.find(application).id
+
+    def key_id(self, thumbprint: str) -> str | None:
+        """Return the id of the certificate with this SHA-1 thumbprint."""
+        keys = self._registrations.get(self._object_id).keys
+        return next((key.key_id for key in keys if key.thumbprint == thumbprint), None)
+
+    def add(self, certificate: Certificate) -> str:
+        """Put a certificate on the application, beside all it has."""
+        return self._registrations.add_certificate(self._object_id, certificate).key_id
+
+    def remove(self, key_id: str) -> None:
+        """Take a certificate off the application."""
+        self._registrations.remove_certificate(self._object_id, key_id)
+
+
+class OwnRegistrar:
+    """The application itself, without any directory permission (``addKey``, ``removeKey``).
+
+    :param registrations: signed in as the application.
+    :param object_id: the application's object id.
+    :param holder: gives the certificate in use, whose key proves who asks.
+    """
+
+    def __init__(
+        self,
+        registrations: Registrations,
+        object_id: str,
+        holder: Callable[[], SigningCertificate],
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._registrations = registrations
+        self._object_id = object_id
+        self._holder = holder
+        self._now = now
+
+    def key_id(self, thumbprint: str) -> str | None:
+        """Return the certificate's id where the application may read itself, else None."""
+        try:
+            keys = self._registrations.get(self._object_id).keys
+        except RegistrationError as error:
+            if error.details.get("status") == _FORBIDDEN:
+                return None
+            raise
+        return next((key.key_id for key in keys if key.thumbprint == thumbprint), None)
+
+    def add(self, certificate: Certificate) -> str:
+        """Add the certificate, proving that one the application has is held here."""
+        known = self.key_id(certificate.thumbprint)
+        if known is not None:
+            return known
+        return self._registrations.add_key(self._object_id, certificate, self._proof()).key_id
+
+    def remove(self, key_id: str) -> None:
+        """Remove a certificate, proving that another one is held here."""
+        try:
+            self._registrations.remove_key(self._object_id, key_id, self._proof())
+        except RegistrationError as error:
+            if error.details.get("status") != _GONE:
+                raise
+
+    def _proof(self) -> str:
+        return proof_of_possession(self._holder(), self._object_id, now=int(self._now()))
