@@ -64,7 +64,7 @@ def poll(
 ) -> Answer:
     """Answer a client that asks whether its person has signed in.
 
-    :raises EntraRefusal: not yet (70016), too late (70020), or no such code (70000).
+    :raises EntraRefusal: not yet (70016), too late (70019), or no such code (70000).
     """
     code = form.get("device_code")
     if not code:

@@ -67,13 +67,13 @@ TENANT_EMPTY = _fault(
     900021,
     "invalid_request",
     "Requested tenant identifier '{tenant}' is not valid. Tenant identifiers may not be an empty GUID.",
-    documented(CODES),
+    assumed("error lists name the code and its meaning; the text is as remembered"),
 )
 TENANT_MALFORMED = _fault(
     900023,
     "invalid_request",
     "Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain.",
-    documented(CODES),
+    documented("https://github.com/microsoft/Analysis-Services/issues/194"),
 )
 POST_ONLY = _fault(
     900561,
@@ -161,7 +161,7 @@ NO_CREDENTIAL = _fault(
     7000216,
     "invalid_client",
     "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
-    documented(CODES),
+    documented("https://github.com/MicrosoftDocs/azure-docs/issues/30777"),
 )
 WRONG_SECRET = _fault(
     7000215,
@@ -189,10 +189,7 @@ DEVICE_PENDING = _fault(
     recorded("entra-device-code-pending.json"),
 )
 DEVICE_EXPIRED = _fault(
-    70020,
-    "expired_token",
-    "The provided value for the input parameter 'device_code' is not valid. This device code has expired.",
-    documented(CODES),
+    70019, "expired_token", "Verification code expired. Have the user retry the sign-in.", documented(CODES)
 )
 DEVICE_CODE = _fault(
     70000,
@@ -238,7 +235,7 @@ SUBJECT = _fault(
     50048,
     "invalid_request",
     "Subject must match Issuer claim in the client assertion. [Reason - {subject} does not match {issuer}]",
-    documented(CODES),
+    documented("https://github.com/AzureAD/microsoft-authentication-library-for-java/issues/430"),
 )
 CLIENT_MISMATCH = _fault(
     700021,
@@ -246,7 +243,7 @@ CLIENT_MISMATCH = _fault(
     "Client assertion application identifier doesn't match 'client_id' parameter. Review the "
     "documentation at "
     f"{ASSERTIONS} .",
-    documented(CODES),
+    assumed("error lists name the code and its meaning; the text is as remembered"),
 )
 AUDIENCE = _fault(
     700023,
@@ -261,7 +258,7 @@ TIME_RANGE = _fault(
     "Client assertion is not within its valid time range. Current time: {now}, assertion "
     "valid from {start}, "
     f"expiry time of assertion {{end}}. Review the documentation at {ASSERTIONS} .",
-    documented(CODES),
+    documented("https://github.com/AzureAD/microsoft-authentication-library-for-dotnet/issues/4951"),
 )
 SUBJECT_NAME = _fault(
     700030,
@@ -287,7 +284,7 @@ REVOKED = _fault(
     7000214,
     "invalid_client",
     "Certificate has been revoked.",
-    documented(CODES),
+    assumed("error lists name the code and its meaning; the text is as remembered"),
 )
 
 _SEE = (

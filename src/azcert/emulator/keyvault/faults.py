@@ -10,6 +10,7 @@ from azcert.emulator.origin import Answer, Kind, Origin, assumed, documented, re
 __all__ = ["VaultFault", "VaultRefusal"]
 
 REST_ERRORS = "https://learn.microsoft.com/azure/key-vault/general/rest-error-codes"
+WORDS = "that it is BadParameter is documented; the text is as users of the service quote it"
 LIMITS = "https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates"
 
 
@@ -94,7 +95,7 @@ CLAIMS = _fault(
     401,
     "Unauthorized",
     "AKV10148: Continuous access evaluation resulted in claims challenge.",
-    documented("https://learn.microsoft.com/entra/identity-platform/claims-challenge"),
+    assumed("the challenge in the header is documented, the text of the body is ours"),
 )
 FORBIDDEN = _fault(
     "the caller's roles do not allow the action",
@@ -117,7 +118,7 @@ FORBIDDEN = _fault(
 # The request
 
 NO_API_VERSION = _fault(
-    "no api-version", 400, "BadParameter", "api-version must be specified", documented(REST_ERRORS)
+    "no api-version", 400, "BadParameter", "api-version must be specified", assumed(WORDS)
 )
 API_VERSION = _fault(
     "an unknown api-version",
@@ -141,7 +142,7 @@ NAME = _fault(
     "The request URI contains an invalid name: {name}",
     documented("https://github.com/Azure/azure-sdk-for-python/issues/28698", LIMITS),
 )
-NO_BODY = _fault("no body", 400, "BadParameter", "Request body not specified", documented(REST_ERRORS))
+NO_BODY = _fault("no body", 400, "BadParameter", "Request body not specified", assumed(WORDS))
 BODY = _fault(
     "a body that is no JSON object",
     400,
