@@ -370,7 +370,7 @@ class _Principals(_Collection):
         self._set(call, app, members)
         shown = self.show(app)
         # The answer's order is the other way round than that of later ones (recorded).
-        shown["servicePrincipalNames"].reverse()
+        shown["servicePrincipalNames"] = shown["servicePrincipalNames"][::-1]
         return self._created(call, app, shown)
 
     def _update(self, call: Call, identifier: str) -> Answer:

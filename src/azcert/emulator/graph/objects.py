@@ -6,7 +6,6 @@ is kept inside its application's document, as ``servicePrincipal`` beside ``serv
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 __all__ = ["APPLICATION", "PRINCIPAL", "application", "principal"]
@@ -155,12 +154,13 @@ def principal(app: dict[str, Any], *, keys: bool = False) -> dict[str, Any]:
 
 
 def _shown(template: dict[str, Any], kept: dict[str, Any], *, keys: bool) -> dict[str, Any]:
-    shown = copy.deepcopy(template)
+    # Shallow: a list of ten thousand is shown for each filter, and nobody changes what is shown.
+    shown = dict(template)
     for name, value in kept.items():
         if name not in shown:
             continue
         if isinstance(shown[name], dict) and isinstance(value, dict):
-            shown[name] |= value
+            shown[name] = {**shown[name], **value}
         else:
             shown[name] = value
     shown["keyCredentials"] = [
