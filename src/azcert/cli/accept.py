@@ -20,7 +20,7 @@ __all__ = ["accept"]
 
 @click.command()
 @click.argument("answer", metavar="ANSWER")
-@click.option("--key", required=True, metavar="URI", help="Where the key is: a file, pkcs11:..., tpm:FILE.")
+@click.option("--key", required=True, metavar="URI", help="Where the key is: a file or URI.")
 @click.option(
     "--public",
     "public_file",
@@ -67,7 +67,7 @@ def accept(
     now = dt.datetime.now(dt.UTC)
     try:
         certificate, extras = read_answer(
-            content, public_key=place.signer.public_key(), place=place.signer.place, name=answer
+            content, public_key=place.public_key(), place=place.place, name=answer
         )
         require_fit(certificate, now=now, name=answer)
         source = place.put(certificate)

@@ -39,7 +39,7 @@ __all__ = ["csr"]
 @click.option(
     "--key",
     metavar="URI",
-    help="Where the key is made: a file, pkcs11:..., tpm:FILE; NAME.key.pem without it.",
+    help="Where the key is made: a file, pkcs11:..., tpm:FILE, keyvault:VAULT/NAME; NAME.key.pem without it.",
 )
 @click.option("--reuse-key", is_flag=True, help="Use the key that is there, instead of making one.")
 @click.option(
@@ -80,8 +80,8 @@ def csr(
     """
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    from azcert.certificate.request import signing_request
     from azcert.sources.key_file import KEY_SUFFIX
+    from azcert.sources.signer_place import Wanted
 
     if Path(name).name != name:
         raise click.UsageError(f"NAME is a name, not a path: azcert csr {Path(name).name} --out FOLDER")
@@ -89,8 +89,8 @@ def csr(
     refuse_existing([request_file], force=force)
     place = _place(key or str(out / f"{name}{KEY_SUFFIX}"), name, int(bits), password, reuse=reuse_key)
     try:
-        request = signing_request(place.signer, subject=subject or name, alternative_names=names)
-        where = place.signer.place
+        request = place.request(Wanted(subject or name, names))
+        where = place.place
     finally:
         place.close()
     save(request_file, request.public_bytes(Encoding.PEM), private=False, force=force)

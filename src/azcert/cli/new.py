@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +13,9 @@ from azcert.cli.password import choose_password, password_options
 from azcert.cli.saving import force_option, refuse_existing, save
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-
     from azcert._redact import Secret
     from azcert.certificate.model import Certificate
-    from azcert.certificate.signer import Signer
+    from azcert.sources.signer_place import Wanted
 
 __all__ = ["new", "output_files"]
 
@@ -68,7 +65,7 @@ _SUFFIXES = {"pem": ".pem", "pkcs12": ".pfx"}
 @click.option(
     "--key",
     metavar="URI",
-    help="Make the key in a device, which it never leaves: pkcs11:..., tpm:FILE.",
+    help="Make the key in a device, which it never leaves: pkcs11:..., tpm:FILE, keyvault:VAULT/NAME.",
 )
 @password_options("new_password", purpose="to encrypt the private key with")
 @force_option
@@ -105,6 +102,7 @@ def new(
     """
     from azcert.certificate.issue import DEFAULT_DAYS
     from azcert.certificate.writers import public_pem
+    from azcert.sources.signer_place import Wanted
 
     if legacy and form != "pkcs12":
         raise click.UsageError("--legacy is a kind of PKCS#12: add --format pkcs12.")
@@ -112,11 +110,11 @@ def new(
         raise click.UsageError(
             "--key takes no option about a file's form or password; a PIN's origin is part of the URI."
         )
-    wanted = _Wanted(subject or name, names, DEFAULT_DAYS if days is None else days)
+    wanted = Wanted(subject or name, names, DEFAULT_DAYS if days is None else days)
     if key is not None:
         _, public_file = output_files(name, out, ".pem")
         refuse_existing([public_file], force=force)
-        source, certificate = _in_place(key, name, wanted, int(bits))
+        certificate, source = _in_place(key, name, wanted, int(bits))
         protection = "in its device"
     else:
         key_file, public_file = output_files(name, out, _SUFFIXES[form])
@@ -138,45 +136,32 @@ def new(
     talk(f"Next: upload {public_file} to the app registration (Certificates & secrets, Upload certificate).")
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    subject: str
-    names: tuple[str, ...]
-    days: int
-
-    def certificate(self, key: RSAPrivateKey | Signer) -> Certificate:
-        from azcert.certificate.issue import self_signed
-
-        return self_signed(
-            key,
-            subject=self.subject,
-            alternative_names=self.names,
-            days=self.days,
-            now=dt.datetime.now(dt.UTC),
-        )
-
-
 def _in_file(
-    name: str, wanted: _Wanted, bits: int, form: str, password: Secret | None, *, legacy: bool
+    name: str, wanted: Wanted, bits: int, form: str, password: Secret | None, *, legacy: bool
 ) -> tuple[bytes, Certificate]:
     from azcert.certificate import writers
-    from azcert.certificate.issue import generate_key
+    from azcert.certificate.issue import generate_key, self_signed
 
     key = generate_key(bits)
-    certificate = wanted.certificate(key)
+    certificate = self_signed(
+        key,
+        subject=wanted.subject,
+        alternative_names=wanted.alternative_names,
+        days=wanted.days,
+        now=dt.datetime.now(dt.UTC),
+    )
     if form == "pem":
         return writers.pem(key, certificate, password=password), certificate
     content = writers.pkcs12(key, certificate, password=password, legacy=legacy, friendly_name=name)
     return content, certificate
 
 
-def _in_place(uri: str, name: str, wanted: _Wanted, bits: int) -> tuple[str, Certificate]:
+def _in_place(uri: str, name: str, wanted: Wanted, bits: int) -> tuple[Certificate, str]:
     from azcert.sources.key_place import make_key
 
     place = make_key(uri, name=name, bits=bits)
     try:
-        certificate = wanted.certificate(place.signer)
-        return place.put(certificate), certificate
+        return place.self_signed(wanted, now=dt.datetime.now(dt.UTC))
     finally:
         place.close()
 

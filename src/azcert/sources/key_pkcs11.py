@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from azcert.sources.pkcs11 import open_place, pin_giver
+from azcert.sources.signer_place import SignerPlace
 
 if TYPE_CHECKING:
     from azcert._redact import Secret
@@ -21,17 +22,16 @@ __all__ = ["Pkcs11KeyPlace", "find", "make"]
 _ID_BYTES = 16
 
 
-class Pkcs11KeyPlace:
+class Pkcs11KeyPlace(SignerPlace):
     """A key in a token, by label and id."""
 
     def __init__(
         self, uri: Pkcs11Uri, token: Token, pin: PinGiver, query: ObjectQuery, signer: Pkcs11Signer
     ) -> None:
-        self.source = str(uri)
+        super().__init__(str(uri), signer)
         self._token = token
         self._pin = pin
         self._query = query
-        self.signer = signer
 
     def put(self, certificate: Certificate) -> str:
         """Store the certificate under the key's label and id; return the token's URI for both.
@@ -42,10 +42,6 @@ class Pkcs11KeyPlace:
 
         store_certificate(self._token, self._pin, self._query, certificate.leaf)
         return self.source
-
-    def close(self) -> None:
-        """Give back the session."""
-        self.signer.close()
 
 
 def make(

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from azcert.errors import ConfigurationError
 from azcert.sources.open import require_library
-from azcert.sources.uri import FileUri, Pkcs11Uri, SourceUri, TpmUri, parse_source
+from azcert.sources.uri import FileUri, KeyVaultUri, Pkcs11Uri, SourceUri, TpmUri, parse_source
 
 if TYPE_CHECKING:
+    import datetime as dt
     import os
 
     from azure.core.credentials import TokenCredential
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
     from azcert._redact import Secret
     from azcert.certificate.model import Certificate
-    from azcert.certificate.signer import Signer
+    from azcert.sources.signer_place import Wanted
 
 __all__ = ["KeyPlace", "find_key", "make_key"]
 
@@ -26,6 +29,7 @@ _PLACES: dict[type, str] = {
     FileUri: "azcert.sources.key_file",
     Pkcs11Uri: "azcert.sources.key_pkcs11",
     TpmUri: "azcert.sources.key_tpm",
+    KeyVaultUri: "azcert.sources.key_keyvault",
 }
 
 
@@ -33,12 +37,27 @@ class KeyPlace(Protocol):
     """A private key that waits for its certificate."""
 
     @property
-    def signer(self) -> Signer:
-        """Signs with the key, where it is."""
-
-    @property
     def source(self) -> str:
         """The URI that finds this key again."""
+
+    @property
+    def place(self) -> str:
+        """Where the key is, for people."""
+
+    def public_key(self) -> RSAPublicKey:
+        """Return the public half."""
+
+    def self_signed(self, wanted: Wanted, *, now: dt.datetime) -> tuple[Certificate, str]:
+        """Make a self-signed certificate beside the key; return it and the source that names both.
+
+        :raises azcert.errors.AzcertError: a name or the validity is wrong, or the place refused.
+        """
+
+    def request(self, wanted: Wanted) -> x509.CertificateSigningRequest:
+        """Make a request for an authority to answer.
+
+        :raises azcert.errors.AzcertError: a name is wrong, or the place refused.
+        """
 
     def put(self, certificate: Certificate) -> str:
         """Put the certificate beside the key and return the source that names both from now on.
@@ -95,7 +114,7 @@ def _place(
         raise ConfigurationError(
             f"No key is made in {uri}.",
             code="no-key-place",
-            remedy="Give a file, a pkcs11: or a tpm: URI.",
+            remedy="Give a file, or a pkcs11:, tpm: or keyvault: URI.",
             source=str(uri),
         )
     require_library(uri)

@@ -9,6 +9,7 @@ from azcert._files import PRIVATE, PUBLIC, read_file, write_atomic
 from azcert.certificate import formats, pem, writers
 from azcert.errors import AccessError, ConfigurationError
 from azcert.keys.tpm.connection import connect
+from azcert.sources.signer_place import SignerPlace
 from azcert.sources.tpm import open_signer
 
 if TYPE_CHECKING:
@@ -22,13 +23,12 @@ __all__ = ["TpmKeyPlace", "find", "make"]
 _LABEL = "TSS2 PRIVATE KEY"
 
 
-class TpmKeyPlace:
+class TpmKeyPlace(SignerPlace):
     """A key file, or a persistent handle with a file for its certificate."""
 
     def __init__(self, uri: TpmUri, signer: TpmSigner) -> None:
+        super().__init__(str(uri), signer)
         self._uri = uri
-        self.source = str(uri)
-        self.signer = signer
 
     def put(self, certificate: Certificate) -> str:
         """Write certificate and chain behind the key, or into the file that ``certificate=`` names.
@@ -48,10 +48,6 @@ class TpmKeyPlace:
                 remedy="Add ?certificate=FILE to the URI.",
             )
         return self.source
-
-    def close(self) -> None:
-        """Hold nothing: nothing is kept in the TPM."""
-        self.signer.close()
 
     def _key_block(self, path: str) -> bytes:
         text = read_file(path, limit=formats.MAX_SIZE).data.decode("ascii", "ignore")
