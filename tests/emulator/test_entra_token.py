@@ -165,6 +165,19 @@ def test_a_disabled_and_a_public_app_are_refused(emulated: Emulated) -> None:
     assert code(emulated.token_request()) == (401, "invalid_client", 700025)
 
 
+def test_an_app_without_service_principal_is_missing_it(emulated: Emulated) -> None:
+    emulated.save_app(servicePrincipalId=None)
+    assert code(emulated.token_request()) == (401, "invalid_client", 7000229)
+
+
+def test_the_service_principals_own_credentials_sign_in_too(emulated: Emulated) -> None:
+    principal = {"passwordCredentials": [{"secretText": "of the principal"}]}
+    emulated.save_app(servicePrincipal={**principal, "keyCredentials": emulated.app["keyCredentials"]})
+    emulated.save_app(keyCredentials=[], passwordCredentials=[])
+    assert emulated.token_request().status_code == 200
+    assert emulated.token_request(client_secret="of the principal").status_code == 200
+
+
 def test_secrets_expire(emulated: Emulated) -> None:
     emulated.save_app(passwordCredentials=[{"secretText": SECRET, "endDateTime": "2020-01-01T00:00:00Z"}])
     assert code(emulated.token_request(client_secret=SECRET)) == (401, "invalid_client", 7000222)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -347,6 +348,19 @@ def test_a_backup_is_opaque_and_brings_every_version_back(emulated: Emulated) ->
     assert "value" not in emulated.vault("POST", "/secrets/restore", {"value": blob}).json()
     assert emulated.vault("GET", "/secrets/n").json()["value"] == "two"
     assert len(emulated.vault("GET", "/secrets/n/versions").json()["value"]) == 2
+
+
+def test_writers_at_once_lose_nothing(emulated: Emulated) -> None:
+    emulated.token()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda i: emulated.vault("PUT", "/secrets/n", {"value": str(i)}), range(40)))
+    assert [answer.json()["value"] for answer in answers] == [str(i) for i in range(40)]
+    found, link = [], "/secrets/n/versions"
+    while link:
+        page = emulated.vault("GET", link).json()
+        found += [item["id"] for item in page["value"]]
+        link = (page["nextLink"] or "").removeprefix(f"https://{HOST}:443")
+    assert sorted(found) == sorted(answer.json()["id"] for answer in answers)
 
 
 # Against a model

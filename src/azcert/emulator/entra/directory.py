@@ -72,7 +72,7 @@ def is_known(world: World, thing: dict[str, Any]) -> bool:
 def registered_keys(world: World, app: dict[str, Any]) -> list[RegisteredKey]:
     """Return the certificates among the app's keyCredentials, those not yet propagated left out."""
     found = []
-    for entry in app.get("keyCredentials", ()):
+    for entry in _credentials(app, "keyCredentials"):
         certificate = _certificate(str(entry.get("key") or ""))
         if certificate is None or not is_known(world, entry):
             continue
@@ -93,7 +93,7 @@ def secret_state(world: World, app: dict[str, Any], presented: str) -> str:
     """Judge a client secret: ``good``, ``wrong``, or ``expired`` where none of the app is valid any more."""
     now = world.clock.now()
     alive = []
-    entries = [entry for entry in app.get("passwordCredentials", ()) if is_known(world, entry)]
+    entries = [entry for entry in _credentials(app, "passwordCredentials") if is_known(world, entry)]
     for entry in entries:
         end = moment(entry.get("endDateTime"))
         if end is not None and end <= now:
@@ -103,6 +103,12 @@ def secret_state(world: World, app: dict[str, Any], presented: str) -> str:
         return "expired"
     matches = [hmac.compare_digest(secret.encode(), presented.encode()) for secret in alive if secret]
     return "good" if any(matches) else "wrong"
+
+
+def _credentials(app: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Return the credentials of the application and those of its service principal: either sign in."""
+    principal = app.get("servicePrincipal") or {}
+    return [*(app.get(kind) or ()), *(principal.get(kind) or ())]
 
 
 @lru_cache(maxsize=4096)

@@ -151,6 +151,13 @@ APP_NOT_FOUND = _fault(
 APP_DISABLED = _fault(
     7000112, "unauthorized_client", "Application '{client}'({name}) is disabled.", documented(CODES)
 )
+NO_PRINCIPAL = _fault(
+    7000229,
+    "invalid_client",
+    "The client application {client} is missing service principal in the tenant {tenant}. See instructions "
+    "here: https://go.microsoft.com/fwlink/?linkid=2225119",
+    documented("https://github.com/Azure/Commercial-Marketplace-SaaS-Accelerator/issues/830"),
+)
 APP_IS_PUBLIC = _fault(
     700025,
     "invalid_client",

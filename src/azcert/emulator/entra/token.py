@@ -99,6 +99,8 @@ def answer(world: World, request: TokenRequest) -> Answer:
         raise EntraRefusal(faults.APP_DISABLED, client=client_id, name=str(app.get("displayName")))
     home = tenant or {"id": app["tenant"]}
     method = _authenticate(world, request, app, client_id, secret, home)
+    if not app.get("servicePrincipalId"):
+        raise EntraRefusal(faults.NO_PRINCIPAL, client=client_id, tenant=str(home["id"]))
     client = tokens.Client(app, str(home["id"]), method)
     return _issued(world, cloud, request, client, find_resource(world, name, home), name)
 

@@ -97,7 +97,7 @@ def issue(
     """
     now = int(max(world.clock.now(), not_before))
     tenant, app = client.tenant_id, client.app
-    principal = str(app.get("servicePrincipalId") or app["id"])
+    principal = str(app["servicePrincipalId"])
     legacy = resource.version == 1
     issuer = f"https://{cloud.issuer}/{tenant}/" if legacy else f"https://{cloud.network}/{tenant}/v2.0"
     claims: dict[str, Any] = {
