@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from azcert.errors import AzcertError, ConfigurationError
 from azcert.sources.key_place import find_key, make_key
+from azcert.sources.signer_place import SignerPlace
 from azcert.sources.uri import FileUri, Pkcs11Uri, StoreUri, TpmUri, parse_source
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from azcert._redact import Secret
     from azcert.certificate.model import Certificate
     from azcert.certificate.signer import SigningCertificate
-    from azcert.sources.key_place import KeyPlace
 
 __all__ = ["Place", "open_place", "staged_key"]
 
@@ -57,25 +57,32 @@ def open_place(source: str, *, password: Secret | None = None, work: Path) -> Pl
     """
     uri = parse_source(source)
     if type(uri) not in _PLACES:
-        raise ConfigurationError(
-            f"The certificate of {uri} cannot be replaced from here.",
-            code="not-rotatable",
-            remedy="Rotate files, stores, pkcs11: and tpm: sources; Key Vault renews its own.",
-            source=str(uri),
-        )
+        raise _not_rotatable(uri)
     module: Any = import_module(_PLACES[type(uri)])
     place: Place = module.place(uri, password=password, work=work)
     return place
 
 
-def staged_key(staged: str, *, name: str, bits: int, password: Secret | None) -> KeyPlace:
+def staged_key(staged: str, *, name: str, bits: int, password: Secret | None) -> SignerPlace:
     """Return the key at *staged*; make it where an earlier run was stopped before it did.
 
     :param name: what the place may call the key.
     """
     try:
-        return find_key(staged, password=password)
+        key = find_key(staged, password=password)
     except AzcertError as error:
         if error.code not in _ABSENT:
             raise
-    return make_key(staged, name=name, bits=bits, password=password)
+        key = make_key(staged, name=name, bits=bits, password=password)
+    if not isinstance(key, SignerPlace):
+        raise _not_rotatable(staged)
+    return key
+
+
+def _not_rotatable(source: object) -> ConfigurationError:
+    return ConfigurationError(
+        f"The certificate of {source} cannot be replaced from here.",
+        code="not-rotatable",
+        remedy="Rotate files, stores, pkcs11: and tpm: sources; Key Vault renews its own.",
+        source=str(source),
+    )

@@ -1,4 +1,4 @@
-"""The next step of a rotation, from what its journal says and the time: pure, and drawn in the docs from here."""
+"""The next step of a rotation, from what its journal says and the time: pure."""
 
 from __future__ import annotations
 

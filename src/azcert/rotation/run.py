@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from azcert.rotation.place import Place
     from azcert.rotation.prover import Prover
     from azcert.rotation.registrar import Registrar
-    from azcert.sources.key_place import KeyPlace
+    from azcert.sources.signer_place import SignerPlace
 
 __all__ = ["Rotation", "Rules"]
 
@@ -60,7 +60,7 @@ class Rotation:
         *,
         rules: Rules | None = None,
         password: Secret | None = None,
-        told: Callable[[Step], None] = lambda step: None,
+        told: Callable[[Step], None] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._place = place
@@ -90,8 +90,8 @@ class Rotation:
         """Take step after step until nothing is left but to wait; return `Step.WAIT` or `Step.DONE`.
 
         :param force: begin though the certificate is not due yet.
-        :raises azcert.errors.AzcertError: a step failed; the certificate in use still signs in, and the next run
-            goes on from here.
+        :raises azcert.errors.AzcertError: a step failed; the certificate in use still signs in, and the
+            next run goes on from here.
         """
         with self._alone():
             if not force and not self.is_due():
@@ -99,7 +99,8 @@ class Rotation:
             journal = Journal.read(self._path) or self._begin()
             while True:
                 step = next_step(journal, now=self._now(), overlap=self._rules.overlap)
-                self._told(step)
+                if self._told is not None:
+                    self._told(step)
                 if step is Step.WAIT:
                     return step
                 if step is Step.DONE:
@@ -171,7 +172,7 @@ class Rotation:
         return replace(journal, retired_at=self._now())
 
     @contextmanager
-    def _staged(self, journal: Journal, like: Certificate) -> Iterator[KeyPlace]:
+    def _staged(self, journal: Journal, like: Certificate) -> Iterator[SignerPlace]:
         key = staged_key(journal.staged, name=like.subject, bits=like.key_size, password=self._password)
         try:
             yield key

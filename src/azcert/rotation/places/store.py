@@ -29,7 +29,7 @@ __all__ = ["StorePlace", "place"]
 
 
 class StorePlace:
-    """What a selector finds in one store; the successor gets the protection and the grants of the one in use."""
+    """What a selector finds in one store; a successor gets the protection and grants of the one in use."""
 
     def __init__(self, uri: StoreUri, password: Secret | None, work: Path) -> None:
         self.name = str(uri)
@@ -76,7 +76,8 @@ class StorePlace:
             passphrase=self._password if before.protection == "encrypted" else None,
             passphrase_from=self._store.passphrase_from(before),
         )
-        grants.copy(self._store.key_path(before), self._store.key_path(added))
+        for grantee in sorted(grants.grants(self._store.key_path(before))):
+            grants.grant(self._store.key_path(added), grantee)
         Path(staged).unlink(missing_ok=True)
 
     def discard(self, staged: str) -> None:

@@ -1,4 +1,4 @@
-"""A certificate with its key in a PKCS#11 token: the newest valid certificate of a label is the one in use."""
+"""A certificate with its key in a PKCS#11 token: the newest valid one of a label is in use."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TokenPlace:
             key.close()
 
     def discard(self, staged: str) -> None:
-        """Leave the key in the token: without a certificate nobody finds it, and a token's keys are its own."""
+        """Leave the key in the token: without a certificate nobody finds it."""
         del staged
 
 

@@ -1,0 +1,125 @@
+"""A rotation replaces the certificate, can be stopped anywhere, and can always sign in."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from azcert.rotation.journal import Journal
+from azcert.rotation.plan import Step
+from azcert.sources.open import open_source
+from support.rotating import registered, rotation, sign_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from azcert.emulator.fixture import AzcertEmulator
+
+
+@pytest.fixture
+def source(azcert_environment: AzcertEmulator, tmp_path: Path) -> str:
+    path = tmp_path / "app.pem"
+    shutil.copy(azcert_environment.certificate_path, path)
+    path.chmod(0o600)
+    return str(path)
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing may catch it."""
+
+
+def thumbprint(source: str) -> str:
+    return open_source(source).load().certificate.thumbprint
+
+
+def test_a_rotation_replaces_the_certificate_and_leaves_one(
+    azcert_environment: AzcertEmulator, source: str, tmp_path: Path
+) -> None:
+    before = thumbprint(source)
+    steps: list[Step] = []
+    assert rotation(azcert_environment, source, tmp_path, told=steps.append).run(force=True) is Step.DONE
+    assert steps == [Step.MAKE, Step.REGISTER, Step.PROVE, Step.SWITCH, Step.RETIRE, Step.DONE]
+    after = thumbprint(source)
+    assert after != before
+    assert registered(azcert_environment) == {after}
+    sign_in(azcert_environment, source)
+
+
+def test_a_certificate_that_is_not_due_is_left_alone(
+    azcert_environment: AzcertEmulator, source: str, tmp_path: Path
+) -> None:
+    before = thumbprint(source)
+    assert rotation(azcert_environment, source, tmp_path).run() is Step.DONE
+    assert thumbprint(source) == before
+
+
+def test_the_old_certificate_stays_registered_for_the_overlap(
+    azcert_environment: AzcertEmulator, source: str, tmp_path: Path
+) -> None:
+    before = thumbprint(source)
+    assert rotation(azcert_environment, source, tmp_path, overlap=3600).run(force=True) is Step.WAIT
+    assert registered(azcert_environment) == {before, thumbprint(source)}
+    journal = Journal.read(tmp_path / "rotation.json")
+    assert journal is not None
+    assert journal.switched_at is not None
+    replace(journal, switched_at=journal.switched_at - 3601).write(tmp_path / "rotation.json")
+    assert rotation(azcert_environment, source, tmp_path, overlap=3600).run() is Step.DONE
+    assert registered(azcert_environment) == {thumbprint(source)}
+
+
+@pytest.mark.parametrize(
+    "stop_at", [Step.MAKE, Step.REGISTER, Step.PROVE, Step.SWITCH, Step.RETIRE, Step.DONE]
+)
+def test_stopped_before_any_step_it_signs_in_and_the_next_run_ends_well(
+    azcert_environment: AzcertEmulator, source: str, tmp_path: Path, stop_at: Step
+) -> None:
+    def told(step: Step) -> None:
+        if step is stop_at:
+            raise Killed
+
+    with pytest.raises(Killed):
+        rotation(azcert_environment, source, tmp_path, told=told).run(force=True)
+    sign_in(azcert_environment, source)
+    assert rotation(azcert_environment, source, tmp_path).run() is Step.DONE
+    assert registered(azcert_environment) == {thumbprint(source)}
+    sign_in(azcert_environment, source)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["app.pem", "rotation.lock"]
+
+
+def test_a_new_certificate_is_used_only_once_entra_knows_it(
+    azcert_environment: AzcertEmulator, source: str, tmp_path: Path
+) -> None:
+    azcert_environment.delays.propagation = 0.5
+    steps: list[tuple[Step, str]] = []
+    run = rotation(
+        azcert_environment, source, tmp_path, told=lambda step: steps.append((step, thumbprint(source)))
+    )
+    old = thumbprint(source)
+    assert run.run(force=True) is Step.DONE
+    assert {used for step, used in steps if step in {Step.MAKE, Step.REGISTER, Step.PROVE, Step.SWITCH}} == {
+        old
+    }
+    refused = [entry for entry in azcert_environment.record if entry["aadsts"] == 700027]
+    assert refused, "the delay was felt by the proof"
+    sign_in(azcert_environment, source)
+
+
+def test_abort_undoes_what_is_not_in_use_yet(
+    azcert_environment: AzcertEmulator, source: str, tmp_path: Path
+) -> None:
+    def told(step: Step) -> None:
+        if step is Step.SWITCH:
+            raise Killed
+
+    before = thumbprint(source)
+    with pytest.raises(Killed):
+        rotation(azcert_environment, source, tmp_path, told=told).run(force=True)
+    assert len(registered(azcert_environment)) == 2
+    assert rotation(azcert_environment, source, tmp_path).abort() is True
+    assert rotation(azcert_environment, source, tmp_path).abort() is False
+    assert thumbprint(source) == before
+    assert registered(azcert_environment) == {before}
+    assert not (tmp_path / "app.pem.next").exists()

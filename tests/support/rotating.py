@@ -1,0 +1,53 @@
+"""A rotation of the emulator's ready-made app, by the app itself, with a journal of its own."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from azcert.credential.sync import CertificateCredential
+from azcert.emulator.ready_made import OBJECT_ID
+from azcert.registration.sync import Registrations
+from azcert.rotation.place import open_place
+from azcert.rotation.prover import Prover
+from azcert.rotation.registrar import OwnRegistrar
+from azcert.rotation.run import Rotation, Rules
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from azcert.emulator.fixture import AzcertEmulator
+
+__all__ = ["SCOPE", "registered", "rotation", "sign_in"]
+
+SCOPE = "https://vault.azure.net/.default"
+
+
+def rotation(
+    emulator: AzcertEmulator, source: str, folder: Path, *, overlap: float = 0.0, **more: Any
+) -> Rotation:
+    """Return the rotation of *source*; the environment must be the emulator's."""
+    place = open_place(source, work=folder)
+    credential = CertificateCredential(emulator.tenant_id, emulator.client_id, certificate=source)
+    registrar = OwnRegistrar(Registrations(credential), OBJECT_ID, place.current)
+    prover = Prover(
+        emulator.tenant_id,
+        emulator.client_id,
+        scope=SCOPE,
+        in_a_row=2,
+        sleep=lambda _: time.sleep(0.05),
+    )
+    return Rotation(place, registrar, prover, folder / "rotation.json", rules=Rules(overlap=overlap), **more)
+
+
+def sign_in(emulator: AzcertEmulator, source: str) -> str:
+    """Sign in anew with what *source* gives now; return the token."""
+    with CertificateCredential(emulator.tenant_id, emulator.client_id, certificate=source) as credential:
+        return credential.get_token(SCOPE).token
+
+
+def registered(emulator: AzcertEmulator) -> set[str]:
+    """Return the thumbprints on the app."""
+    app = emulator.world.documents.get("app", emulator.client_id)
+    assert app is not None
+    return {key["customKeyIdentifier"] for key in app["keyCredentials"]}
