@@ -21,7 +21,7 @@ from azcert.emulator.tls import Authority
 from azcert.errors import EmulatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from starlette.requests import Request
@@ -177,6 +177,29 @@ def test_stop_ends_open_connections_at_once() -> None:
     connection.close()
 
 
+def test_stop_does_not_wait_for_an_answer_that_takes_long(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    failures: list[Exception] = []
+
+    def ask_slowly(running: Emulator) -> None:
+        try:
+            fetch(running, "https://login.microsoftonline.com/", tmp_path)
+        except requests.RequestException as error:
+            failures.append(error)
+
+    with emulator() as running:
+        running.world.delays.latency = 60
+        client = threading.Thread(target=ask_slowly, args=(running,))
+        client.start()
+        _until(lambda: running.world.requests)
+        started = time.monotonic()
+    assert time.monotonic() - started < 3
+    client.join()
+    assert len(failures) == 1
+    assert caplog.records == []
+
+
 def test_a_taken_port_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -189,8 +212,7 @@ def _connect(target: str) -> bytes:
     return f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode()
 
 
-def _until(true: object, seconds: float = 10) -> None:
-    assert callable(true)
+def _until(true: Callable[[], object], seconds: float = 10) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end

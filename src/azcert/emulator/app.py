@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from azcert.emulator.faults import Action, Fault
 from azcert.emulator.hosts import Service, service_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -43,6 +42,7 @@ class Hosts:
 class Watched:
     """An ASGI application with its requests noted, and the faults and slowness that were asked for.
 
+    :param pause: waits so many seconds, or until the emulator stops.
     :param hang_up: ends a client's connection after what was sent; given the client's port.
     :param reset: resets it.
     """
@@ -52,11 +52,13 @@ class Watched:
         world: World,
         application: ASGIApp,
         *,
+        pause: Callable[[float], Awaitable[None]],
         hang_up: Callable[[int], None],
         reset: Callable[[int], None],
     ) -> None:
         self._world = world
         self._application = application
+        self._pause = pause
         self._hang_up = hang_up
         self._reset = reset
 
@@ -72,7 +74,7 @@ class Watched:
         }
         self._world.requests.append(entry)
         if self._world.delays.latency:
-            await asyncio.sleep(self._world.delays.latency)
+            await self._pause(self._world.delays.latency)
         fault = self._world.faults.take(host, scope["path"], scope["method"])
         if fault is not None:
             entry["fault"] = str(fault.action)
@@ -95,7 +97,7 @@ class Watched:
             await self._application(scope, receive, send)
             return
         if fault.seconds:
-            await asyncio.sleep(fault.seconds)
+            await self._pause(fault.seconds)
         port = scope["client"][1]
         match fault.action:
             case Action.ANSWER:

@@ -39,6 +39,8 @@ class Listener:
             access_log=False,
             server_header=False,
             date_header=False,
+            # No proxy but our own, which passes bytes on: nobody else says who the client is.
+            proxy_headers=False,
         )
         config.load()
         # uvicorn's own options name certificate files; ours are minted as they are asked for.

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import socket
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -119,6 +120,8 @@ class Emulator:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
+        if self._failure is not None:
+            raise self._failure
 
     def wait(self) -> None:
         """Return when someone asks through the control endpoint that it stop; `stop` is the caller's."""
@@ -170,7 +173,7 @@ class Emulator:
 
     def _hosts(self) -> Hosts:
         services: dict[Service, ASGIApp] = {
-            service: Watched(self.world, _router(routes), hang_up=self.proxy.hang_up, reset=self.proxy.reset)
+            service: self._watched(_router(routes), self.proxy)
             for service, routes in (self._routes or _services(self.world)).items()
         }
         steering = control.routes(self.world, self.control_secret, self.ask_to_stop)
@@ -180,9 +183,15 @@ class Emulator:
         from azcert.emulator import managed_identity  # noqa: PLC0415 - only when it is used
 
         router = _router(managed_identity.routes(self.world, str(self._identity), self.identity_header))
-        return Listener(
-            lambda listener: Watched(self.world, router, hang_up=listener.hang_up, reset=listener.reset)
-        )
+        return Listener(lambda listener: self._watched(router, listener))
+
+    def _watched(self, application: ASGIApp, ends: Proxy | Listener) -> Watched:
+        return Watched(self.world, application, pause=self._pause, hang_up=ends.hang_up, reset=ends.reset)
+
+    async def _pause(self, seconds: float) -> None:
+        if self._stopping is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), seconds)
 
     def _context(self) -> ssl.SSLContext:
         return server_context(
