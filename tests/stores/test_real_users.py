@@ -65,6 +65,23 @@ def test_a_service_signs_in_from_grant_to_revoke_and_not_outside(
     assert "may not use the private key" in again.stderr
 
 
+def test_a_renewed_certificate_is_granted_to_those_who_had_the_old_one(
+    source: str, environment: dict[str, str], service: User, public_folder: Path
+) -> None:
+    azcert("grant", source, "--user", service.name, environment=environment)
+    azcert("new", "renewed", environment=environment, folder=public_folder)
+    renewed = azcert(
+        "import",
+        "renewed.pem",
+        *("--store", "LocalMachine/My", "--grants-of", source),
+        environment=environment,
+        folder=public_folder,
+    )
+    assert renewed.returncode == 0, renewed.stderr
+    listed = azcert("grant", renewed.stdout.strip(), environment=environment)
+    assert listed.stdout == f"user {service.name}\n"
+
+
 def test_a_grant_is_for_one_user_only(
     source: str, environment: dict[str, str], service: User, stranger: User
 ) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from azcert.stores.directory.grants import Grantee
     from azcert.stores.store import Entry
 
-__all__ = ["grant", "revoke"]
+__all__ = ["find_key", "grant", "revoke"]
 
 
 def _grantee_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,7 +45,7 @@ def grant(*, selector: str, store: str, user: str | None, group: str | None) -> 
     """
     from azcert.stores.directory import grants
 
-    entry, key = _find(selector, store)
+    entry, key = find_key(selector, store)
     if user is None and group is None:
         for each in sorted(map(str, grants.grants(key))):
             data(each)
@@ -74,7 +74,7 @@ def revoke(*, selector: str, store: str, user: str | None, group: str | None) ->
     from azcert.stores.directory import grants
 
     grantee = _grantee(user, group)
-    entry, key = _find(selector, store)
+    entry, key = find_key(selector, store)
     had = grants.revoke(key, grantee)
     talk(
         f"The {grantee} may no longer use the key of {entry.subject} ({entry.thumbprint})."
@@ -91,7 +91,11 @@ def _grantee(user: str | None, group: str | None) -> Grantee:
     return find_grantee(user=user, group=group)
 
 
-def _find(selector: str, store: str) -> tuple[Entry, Path]:
+def find_key(selector: str, store: str) -> tuple[Entry, Path]:
+    """Return the entry that SELECTOR names and its key's file, which others may be granted.
+
+    :raises azcert.errors.ConfigurationError: ``not-shared``.
+    """
     from azcert.errors import ConfigurationError
     from azcert.stores.directory.store import DirectoryStore
     from azcert.stores.names import Location

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from azcert.cli.grant import find_key
 from azcert.cli.output import data, json_option, talk
 from azcert.cli.password import can_ask, choose_password, password_options, with_password
 from azcert.cli.store_options import open_named, open_own, store_option
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from azcert._redact import Secret
     from azcert.certificate.formats import Contents
     from azcert.sources.deposit import Protection
+    from azcert.stores.directory.grants import Grantee
     from azcert.stores.store import Entry
 
 __all__ = ["import_"]
@@ -38,6 +40,11 @@ _FILE, _ENCRYPTED = "file", "encrypted"
     metavar="ORIGIN",
     help="Where programs find the passphrase: env:NAME, file:PATH, credential:NAME (systemd), keyring:NAME.",
 )
+@click.option(
+    "--grants-of",
+    metavar="SELECTOR",
+    help="Grant the key to those who may use that certificate's: the one that this one succeeds.",
+)
 @password_options("password", purpose="of FILE")
 @password_options("new_password", purpose="to encrypt the key with, where ORIGIN cannot be read now")
 @json_option
@@ -48,6 +55,7 @@ def import_(
     protect: str,
     exportable: bool,
     passphrase_from: str | None,
+    grants_of: str | None,
     password: Secret | None,
     new_password: Secret | None,
     as_json: bool,
@@ -63,6 +71,7 @@ def import_(
     Examples:
       azcert import my-app.pem
       sudo azcert import app.pfx --password-env PFX_PASSWORD --store LocalMachine/My
+      sudo azcert import renewed.pem --store LocalMachine/My --grants-of 3A1F0C...
       azcert import app.pem --protect encrypted --passphrase-from credential:azcert
       azcert import app.pem --protect 'pkcs11:token=prod;object=app?pin-source=/run/pin'
     """
@@ -81,13 +90,32 @@ def import_(
         from azcert.sources.deposit import deposit
 
         protection = _protection(protect, passphrase_from, new_password, exportable=exportable)
+        grantees = [] if grants_of is None else _grantees(grants_of, store)
         entries = deposit(contents, open_own(store), protection, name=file, now=dt.datetime.now(dt.UTC))
+        _grant(entries, grantees, store)
     if as_json:
         data([{"store": str(each.store), "thumbprint": each.thumbprint} for each in entries], as_json=True)
         return
     for each in entries:
         data(each.thumbprint)
         talk(f"Imported {each.subject} into {each.store}; {_words(each)}.")
+
+
+def _grantees(selector: str, store: str) -> list[Grantee]:
+    """Return who may use that certificate's key now: importing may replace it."""
+    from azcert.stores.directory import grants
+
+    return sorted(grants.grants(find_key(selector, store)[1]))
+
+
+def _grant(entries: list[Entry], grantees: list[Grantee], store: str) -> None:
+    from azcert.stores.directory import grants
+
+    opened = open_own(store)
+    for each in entries:
+        for grantee in grantees:
+            grants.grant(opened.key_path(each), grantee)
+            talk(f"The {grantee} may use it.")
 
 
 def _words(entry: Entry) -> str:

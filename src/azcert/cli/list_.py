@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,17 +41,17 @@ def list_(*, store: str | None, as_json: bool) -> None:
       azcert list --json | jq -r '.[] | select(.expires_in_days < 30) | .thumbprint'
     """
     stores = [open_named(store)] if store is not None else _all_stores()
-    found = [(each, entry) for each in stores for entry in each.entries()]
+    found = [(each, sorted(each.entries(), key=lambda entry: entry.not_after)) for each in stores]
     now = dt.datetime.now(dt.UTC)
     if as_json:
-        data([_described(each, entry, now) for each, entry in found], as_json=True)
+        rows = [row for each, entries in found for row in _described(each, entries, now)]
+        data(rows, as_json=True)
         return
-    if not found:
+    if not any(entries for _, entries in found):
         talk(f"No certificates in {', '.join(str(each) for each in stores) or 'any store'}.")
-    for each in stores:
-        entries = sorted((entry for owner, entry in found if owner is each), key=lambda one: one.not_after)
+    for each, entries in found:
         if entries:
-            data(f"{each}")
+            data(str(each))
             data(_table(each, entries, now))
 
 
@@ -71,9 +72,10 @@ def _all_stores() -> list[DirectoryStore | DotnetStore]:
 
 def _table(store: DirectoryStore | DotnetStore, entries: Sequence[Entry], now: dt.datetime) -> str:
     lines = [("", "THUMBPRINT", "EXPIRES", "KEY", "SUBJECT")]
+    usable = _usable(store, entries)
     for entry in entries:
         mark = "!" if not entry.is_valid_at(now) or entry.not_after - now < _SOON else ""
-        lines.append((mark, entry.thumbprint, _expiry(entry, now), _key(store, entry), entry.subject))
+        lines.append((mark, entry.thumbprint, _expiry(entry, now), _key(entry, usable), entry.subject))
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join(
         " ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -90,44 +92,52 @@ def _expiry(entry: Entry, now: dt.datetime) -> str:
     return f"{day} in {(entry.not_after - now).days} days"
 
 
-def _key(store: DirectoryStore | DotnetStore, entry: Entry) -> str:
+def _key(entry: Entry, usable: set[str]) -> str:
     if not entry.has_key:
         return "none"
     words = [entry.protection or "file"]
     words += ["exportable"] if entry.exportable else []
-    words += ["closed to you"] if not _is_usable(store, entry) else []
+    words += ["closed to you"] if entry.thumbprint not in usable else []
     return ", ".join(words)
 
 
-def _is_usable(store: DirectoryStore | DotnetStore, entry: Entry) -> bool:
-    from azcert.errors import AzcertError
+def _usable(store: DirectoryStore | DotnetStore, entries: Sequence[Entry]) -> set[str]:
+    """Return the thumbprints of the keys this user may use, as far as files tell; none is opened for that."""
     from azcert.stores.directory.store import DirectoryStore
 
-    if entry.source is not None:
-        return True
-    try:
-        path = store.key_path(entry) if isinstance(store, DirectoryStore) else entry.path or ""
-    except AzcertError:
-        return False
-    return os.access(path, os.R_OK)
-
-
-def _described(store: DirectoryStore | DotnetStore, entry: Entry, now: dt.datetime) -> dict[str, Any]:
+    files = {entry.thumbprint: Path(entry.path or "") for entry in entries}
+    if isinstance(store, DirectoryStore):
+        files = {path.name.partition(".")[0]: path for path in store.folder.glob("*.key")}
     return {
-        "store": str(entry.store),
-        "folder": str(store.folder),
-        "thumbprint": entry.thumbprint,
-        "thumbprint_sha256": entry.thumbprint_sha256,
-        "subject": entry.subject,
-        "issuer": entry.issuer,
-        "serial_number": entry.serial,
-        "not_before": entry.not_before.isoformat(),
-        "not_after": entry.not_after.isoformat(),
-        "expires_in_days": (entry.not_after - now).days,
-        "has_key": entry.has_key,
-        "key_usable": entry.has_key and _is_usable(store, entry),
-        "protection": entry.protection,
-        "exportable": entry.exportable,
-        "key_source": entry.source,
-        "path": entry.path,
+        entry.thumbprint
+        for entry in entries
+        if entry.source is not None
+        or (entry.thumbprint in files and os.access(files[entry.thumbprint], os.R_OK))
     }
+
+
+def _described(
+    store: DirectoryStore | DotnetStore, entries: Sequence[Entry], now: dt.datetime
+) -> list[dict[str, Any]]:
+    usable = _usable(store, entries)
+    return [
+        {
+            "store": str(entry.store),
+            "folder": str(store.folder),
+            "thumbprint": entry.thumbprint,
+            "thumbprint_sha256": entry.thumbprint_sha256,
+            "subject": entry.subject,
+            "issuer": entry.issuer,
+            "serial_number": entry.serial,
+            "not_before": entry.not_before.isoformat(),
+            "not_after": entry.not_after.isoformat(),
+            "expires_in_days": (entry.not_after - now).days,
+            "has_key": entry.has_key,
+            "key_usable": entry.has_key and entry.thumbprint in usable,
+            "protection": entry.protection,
+            "exportable": entry.exportable,
+            "key_source": entry.source,
+            "path": entry.path,
+        }
+        for entry in entries
+    ]

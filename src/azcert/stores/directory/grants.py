@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Grantee", "copy", "find_grantee", "grant", "grants", "revoke"]
+__all__ = ["Grantee", "find_grantee", "grant", "grants", "revoke"]
 
 _NO_ACL = {errno.EOPNOTSUPP, errno.ENOSYS}
 
@@ -132,16 +132,6 @@ def _drop_list(descriptor: int) -> None:
     except OSError as error:
         if error.errno not in _NO_ACL:
             raise
-
-
-def copy(old: Path, new: Path) -> None:
-    """Grant the key *new* to everybody who may read *old*: a renewed certificate keeps its users.
-
-    :raises azcert.errors.AccessError: this user does not own both.
-    """
-    with _opened(new) as descriptor:
-        for grantee in sorted(grants(old)):
-            _allow(descriptor, new, grantee)
 
 
 def _access(grantee: Grantee) -> acl.Access:
