@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
     from azcert.certificate.signer import Signer
 
-__all__ = ["BACK_DATED", "DEFAULT_DAYS", "KEY_SIZES", "extensions", "generate_key", "self_signed"]
+__all__ = [
+    "BACK_DATED",
+    "DEFAULT_DAYS",
+    "KEY_SIZES",
+    "check_days",
+    "extensions",
+    "generate_key",
+    "self_signed",
+]
 
 KEY_SIZES = (2048, 3072, 4096)
 """Bits of the RSA keys that are made."""
@@ -66,12 +74,7 @@ def self_signed(
     :raises ConfigurationError: a name cannot be read, or *days* is out of range.
     :raises azcert.errors.SigningError: the key's place did not sign.
     """
-    if not 1 <= days <= MAX_DAYS:
-        raise ConfigurationError(
-            f"A certificate cannot be made for {days} days; it is 1 to {MAX_DAYS}.",
-            code="bad-validity",
-            remedy=f"Leave it away for {DEFAULT_DAYS} days.",
-        )
+    check_days(days)
     name = subject_name(subject)
     begin = now.astimezone(dt.UTC).replace(microsecond=0) - BACK_DATED
     private_key = as_private_key(key)
@@ -89,6 +92,19 @@ def self_signed(
     for extension, critical in extensions(alternative_names):
         builder = builder.add_extension(extension, critical=critical)
     return Certificate(builder.sign(private_key, SHA256(), rsa_padding=padding_of(key)))
+
+
+def check_days(days: int) -> None:
+    """Refuse a validity that no certificate is made for.
+
+    :raises ConfigurationError: ``bad-validity``.
+    """
+    if not 1 <= days <= MAX_DAYS:
+        raise ConfigurationError(
+            f"A certificate cannot be made for {days} days; it is 1 to {MAX_DAYS}.",
+            code="bad-validity",
+            remedy=f"Leave it away for {DEFAULT_DAYS} days.",
+        )
 
 
 def extensions(alternative_names: Sequence[str]) -> list[tuple[x509.ExtensionType, bool]]:

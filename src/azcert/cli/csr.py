@@ -87,9 +87,10 @@ def csr(
         raise click.UsageError(f"NAME is a name, not a path: azcert csr {Path(name).name} --out FOLDER")
     request_file = out / f"{name}.csr"
     refuse_existing([request_file], force=force)
+    wanted = Wanted(subject or name, names)
     place = _place(key or str(out / f"{name}{KEY_SUFFIX}"), name, int(bits), password, reuse=reuse_key)
     try:
-        request = place.request(Wanted(subject or name, names))
+        request = place.request(wanted)
         where = place.place
     finally:
         place.close()

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from azcert.certificate.issue import DEFAULT_DAYS, self_signed
+from azcert.certificate.issue import DEFAULT_DAYS, check_days, self_signed
+from azcert.certificate.names import alternative_names, subject_name
 from azcert.certificate.request import signing_request
 
 if TYPE_CHECKING:
@@ -23,11 +24,19 @@ __all__ = ["SignerPlace", "Wanted"]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a certificate shall say; the parameters are those of `azcert.certificate.issue.self_signed`."""
+    """What a certificate shall say; the parameters are those of `azcert.certificate.issue.self_signed`.
+
+    :raises ConfigurationError: it cannot be said. That is known before a key is made for it.
+    """
 
     subject: str
     alternative_names: tuple[str, ...] = ()
     days: int = DEFAULT_DAYS
+
+    def __post_init__(self) -> None:
+        subject_name(self.subject)
+        alternative_names(self.alternative_names)
+        check_days(self.days)
 
 
 class SignerPlace(ABC):
