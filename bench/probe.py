@@ -70,13 +70,7 @@ def kept_token(place: Place, library: str) -> object:
     """The same with a persistent cache, which another process may have filled."""
     began = time.perf_counter()
     if library == "azcert":
-        from azcert.credential.caches.sealed import SealedFileCache
-        from azcert.credential.sealing.configured import ConfiguredKeys
-
-        cache = SealedFileCache(
-            ConfiguredKeys.from_file(place.folder / "cache.key"), folder=place.folder / "tokens"
-        )
-        place.make(library, cache=cache).get_token(SCOPE)
+        place.make(library, cache=f"file:{place.folder / 'tokens'}").get_token(SCOPE)
     else:
         from azure.identity import TokenCachePersistenceOptions
 
@@ -260,15 +254,9 @@ def herd_tasks(place: Place, library: str, tasks: str) -> object:
     return asyncio.run(run())
 
 
-def fleet(place: Place, library: str, threads: str, redis: str) -> object:
+def fleet(place: Place, library: str, threads: str, cache: str) -> object:
     """One process of a fleet: says it is ready, waits for a line, then asks with all its threads."""
-    more: dict[str, Any] = {}
-    if library == "azcert":
-        from azcert.credential.caches.redis import RedisCache
-        from azcert.credential.sealing.configured import ConfiguredKeys
-
-        more["cache"] = RedisCache(redis, ConfiguredKeys.from_file(place.folder / "cache.key"))
-    credential = place.make(library, **more)
+    credential = place.make(library, **({"cache": cache} if library == "azcert" else {}))
     print("ready", flush=True)
     sys.stdin.readline()
     return _herd(credential, int(threads))

@@ -45,7 +45,8 @@ def open_cache(text: str, source: Source) -> TokenCache | None:
 
         return RedisCache(place, _keys(fragment, source))
     raise ConfigurationError(
-        "The text that names the token cache begins with none of memory, file, redis://, rediss:// and unix://.",
+        "The name of the token cache (cache=, AZCERT_TOKEN_CACHE) begins with none of memory, file, "
+        "redis://, rediss:// and unix://.",
         code="token-cache-name",
         remedy="For processes of one host: file. For several hosts: rediss://HOST:6379/0.",
     )
