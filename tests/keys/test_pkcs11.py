@@ -28,6 +28,7 @@ from azcert.keys.pkcs11.objects import ObjectQuery
 from azcert.keys.pkcs11.signer import Pkcs11Signer
 from azcert.keys.pkcs11.token import Token, TokenQuery, open_token
 from azcert.sources.open import open_source
+from corpus.material import Material
 from support.softhsm import MODULE, PIN, SoftHsm
 
 if TYPE_CHECKING:
@@ -218,6 +219,16 @@ def test_storing_a_certificate_twice_keeps_one(token: Token) -> None:
     certificate = make(token, key := new_name())
     store_certificate(token, pin, key, certificate.leaf)
     assert remove_certificates(token, pin, certificate.der) == 1
+
+
+def test_the_chain_is_kept_in_the_token_too(token: Token) -> None:
+    material = Material(NOW.replace(microsecond=0))
+    key = new_name()
+    import_key(token, pin, key, material.key).close()
+    store_certificate(token, pin, key, material.leaf, chain=[material.issuing, material.root])
+    found = open_source(uri_of(key), password=pin()).load()
+    assert found.certificate.leaf == material.leaf
+    assert found.certificate.chain == (material.issuing, material.root)
 
 
 def test_several_certificates_of_different_names_are_told_apart_by_the_user(token: Token) -> None:

@@ -153,4 +153,4 @@ def _import_pkcs11(uri: Pkcs11Uri, key: RSAPrivateKey, certificate: Certificate)
 
     pin = pin_giver(uri.pin.read() if uri.pin is not None else None)
     import_key(token, pin, query, key).close()
-    store_certificate(token, pin, query, certificate.leaf)
+    store_certificate(token, pin, query, certificate.leaf, chain=certificate.chain)

@@ -40,7 +40,7 @@ class Pkcs11KeyPlace(SignerPlace):
         """
         from azcert.keys.pkcs11.make import store_certificate  # noqa: PLC0415 - python-pkcs11 is an extra
 
-        store_certificate(self._token, self._pin, self._query, certificate.leaf)
+        store_certificate(self._token, self._pin, self._query, certificate.leaf, chain=certificate.chain)
         return self.source
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from pkcs11 import Attribute, CertificateType, KeyType, MechanismFlag, ObjectClass
 
 from azcert.errors import ConfigurationError
 from azcert.keys.pkcs11.signer import Pkcs11Signer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -94,34 +97,53 @@ def import_key(token: Token, pin: PinGiver, key: ObjectQuery, private: RSAPrivat
     return Pkcs11Signer(token, pin, key, public_key=private.public_key())
 
 
-def store_certificate(token: Token, pin: PinGiver, key: ObjectQuery, certificate: x509.Certificate) -> None:
-    """Put a certificate beside its key: same label, same id, where others look for it.
+def store_certificate(
+    token: Token,
+    pin: PinGiver,
+    key: ObjectQuery,
+    certificate: x509.Certificate,
+    *,
+    chain: Sequence[x509.Certificate] = (),
+) -> None:
+    """Put a certificate beside its key, same label and same id, where others look for it.
 
-    A certificate that is there already is left as it is.
+    What is there already is left as it is.
 
+    :param chain: its issuers, each stored under its own name and without an id.
     :raises ConfigurationError: a label or id is missing.
     """
     label, identity = _named(key)
-    der = certificate.public_bytes(Encoding.DER)
-    template = {
+    templates = [_template(certificate, label) | {Attribute.ID: identity}]
+    templates += [_template(issuer, _common_name(issuer)) for issuer in chain]
+
+    def work(session: TokenSession) -> None:
+        for template in templates:
+            same = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.VALUE: template[Attribute.VALUE]}
+            if Attribute.ID in template:
+                same[Attribute.ID] = template[Attribute.ID]
+            if not list(session.session.get_objects(same)):
+                session.session.create_object(template)
+
+    token.use(pin, work, "store the certificate", write=True)
+
+
+def _template(certificate: x509.Certificate, label: str) -> dict[Attribute, Any]:
+    return {
         Attribute.CLASS: ObjectClass.CERTIFICATE,
         Attribute.CERTIFICATE_TYPE: CertificateType.X_509,
         Attribute.TOKEN: True,
         Attribute.PRIVATE: False,
         Attribute.LABEL: label,
-        Attribute.ID: identity,
         Attribute.SUBJECT: certificate.subject.public_bytes(),
         Attribute.ISSUER: certificate.issuer.public_bytes(),
         Attribute.SERIAL_NUMBER: _der_integer(certificate.serial_number),
-        Attribute.VALUE: der,
+        Attribute.VALUE: certificate.public_bytes(Encoding.DER),
     }
 
-    def work(session: TokenSession) -> None:
-        same = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.ID: identity, Attribute.VALUE: der}
-        if not list(session.session.get_objects(same)):
-            session.session.create_object(template)
 
-    token.use(pin, work, "store the certificate", write=True)
+def _common_name(certificate: x509.Certificate) -> str:
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else certificate.subject.rfc4514_string()
 
 
 def remove_certificates(token: Token, pin: PinGiver, der: bytes) -> int:
