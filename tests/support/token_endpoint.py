@@ -125,6 +125,9 @@ class TokenEndpoint:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # One write per answer: two would wait for each other's acknowledgement.
+    wbufsize = -1
+    disable_nagle_algorithm = True
     endpoint: TokenEndpoint
 
     def do_POST(self) -> None:

@@ -220,7 +220,6 @@ class Engine:
 
     def after_fork(self) -> None:
         """Become usable in a child process, whatever the parent's threads were doing."""
-        self.table.after_fork()
         self._follower.after_fork()
         self._assertions.after_fork()
         for backoff in list(self._backoffs.values()):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from azcert._redact import Secret
 from azcert.credential.caches.entry import StoredToken
+from azcert.credential.fork_lock import ForkLock
 from azcert.credential.tokens import Slot
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class TokenTable:
         self._slots: dict[Hashable, Slot] = {}
         self._limit = limit
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._past_hits = 0
 
     def __len__(self) -> int:
@@ -84,10 +85,6 @@ class TokenTable:
             if slot is not None:
                 self._drop_names(slot)
 
-    def after_fork(self) -> None:
-        """Forget a lock that another thread of the parent may have held."""
-        self._lock = threading.Lock()
-
     def _name(self, slot: Slot, name: Hashable) -> None:
         if len(slot.names) < _MAX_NAMES:
             slot.names = (*slot.names, name)
@@ -123,7 +120,7 @@ class MemoryCache:
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
         self._table = TokenTable(limit)
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._leases: dict[TokenKey, _Lease] = {}
 
     @property
