@@ -114,7 +114,16 @@ def test_lists_come_in_pages_of_the_size_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["$top=0", "$top=1000", "$top=x", "$filter=appId", "$filter=(a eq 'b'", "$filter=a ~ b"]
+    "query",
+    [
+        "$top=0",
+        "$top=1000",
+        "$top=x",
+        "$orderby=displayName",
+        "$filter=appId",
+        "$filter=(a eq 'b'",
+        "$filter=a ~ b",
+    ],
 )
 def test_a_query_that_is_not_understood_is_refused(query: str) -> None:
     assert Graph().refused("GET", f"{APPS}?{query}")[0] == 400

@@ -11,4 +11,4 @@ if TYPE_CHECKING:
 
 
 def test_every_command_of_the_page_does_what_it_shows(tmp_path: Path) -> None:
-    assert run_page(ROOT / "docs" / "emulator.md", tmp_path) >= 13
+    assert run_page(ROOT / "docs" / "emulator.md", tmp_path) >= 15

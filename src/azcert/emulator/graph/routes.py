@@ -27,6 +27,7 @@ __all__ = ["routes"]
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 CONTENT = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+_QUERY = {"$filter", "$select", "$top", "$count", "$skiptoken"}
 _KEYED = re.compile(r"(applications|servicePrincipals)(\(appId='[^'/]*'\))")
 
 
@@ -80,6 +81,9 @@ def _answer(world: World, table: list[Operation], request: Request, body: bytes)
     caller = authenticate(world, host, request.headers.get("authorization", ""))
     # Microsoft's own SDKs double a slash.
     version, _, path = re.sub("/+", "/", request.url.path).strip("/").partition("/")
+    unknown = [name for name in request.query_params if name.startswith("$") and name not in _QUERY]
+    if unknown:
+        raise GraphRefusal(faults.QUERY, name=unknown[0], value=request.query_params[unknown[0]])
     operation, identifier = _find(table, request.method, path if version in {"v1.0", "beta"} else "")
     call = Call(
         Directory(world, caller.tenant), caller, f"https://{host}/{version}", dict(request.query_params), body
