@@ -256,7 +256,8 @@ def herd_tasks(place: Place, library: str, tasks: str) -> object:
 
 def fleet(place: Place, library: str, threads: str, cache: str) -> object:
     """One process of a fleet: says it is ready, waits for a line, then asks with all its threads."""
-    credential = place.make(library, **({"cache": cache} if library == "azcert" else {}))
+    more: dict[str, Any] = {"cache": cache} if library == "azcert" else {}
+    credential = place.make(library, **more)
     print("ready", flush=True)
     sys.stdin.readline()
     return _herd(credential, int(threads))
