@@ -189,7 +189,10 @@ def test_a_renewal_is_a_new_version_and_the_old_one_serves_until_it_is_there(
     assert properties(client.get_certificate("c")).version == properties(first).version
     assert secrets.get_secret("c").properties.version == properties(first).version
     azcert_emulator.world.clock.advance(601)
+    # Nobody looked at the certificate in between.
+    renewed = secrets.get_secret("c").properties.version
     second = client.get_certificate("c")
+    assert properties(second).version == renewed
     assert properties(second).version != properties(first).version
     assert secrets.get_secret("c").properties.version == properties(second).version
     assert client.get_certificate_version("c", str(properties(first).version)).cer == first.cer
@@ -309,6 +312,20 @@ def test_one_operation_at_a_time(emulated: Emulated) -> None:
     assert create(emulated).status_code == 202
 
 
+def test_an_operation_that_was_purged_does_not_come_back(emulated: Emulated) -> None:
+    emulated.world.delays.issuance = 60
+    create(emulated)
+    assert emulated.vault("DELETE", "/certificates/c").status_code == 200
+    assert emulated.vault("DELETE", "/deletedcertificates/c").status_code == 204
+    text = certificate(rsa_key()).public_bytes(Encoding.PEM) + rsa_key().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    emulated.vault("POST", "/certificates/c/import", {"value": text.decode()})
+    emulated.world.clock.advance(61)
+    assert len(emulated.vault("GET", "/certificates/c/versions").json()["value"]) == 1
+    assert emulated.vault("GET", "/secrets/c").status_code == 200
+
+
 def test_a_certificate_of_another_key_is_not_merged(emulated: Emulated) -> None:
     create(emulated, issuer={"name": "Unknown"})
     der = base64.b64encode(certificate(rsa_key(1)).public_bytes(Encoding.DER)).decode()
@@ -326,7 +343,6 @@ def test_garbage_is_not_imported(emulated: Emulated, value: Any) -> None:
 
 def test_what_belongs_to_a_certificate_is_not_touched_alone(emulated: Emulated) -> None:
     create(emulated)
-    emulated.vault("GET", "/certificates/c/pending")
     assert code(emulated.vault("PUT", "/secrets/c", {"value": "v"})) == (403, "Forbidden")
     assert code(emulated.vault("DELETE", "/secrets/c")) == (403, "Forbidden")
     assert code(emulated.vault("DELETE", "/keys/c")) == (403, "Forbidden")
@@ -348,7 +364,6 @@ def test_the_name_of_a_secret_of_its_own_is_taken(emulated: Emulated) -> None:
 
 def test_reading_a_certificate_is_not_reading_its_key(emulated: Emulated) -> None:
     create(emulated)
-    emulated.vault("GET", "/certificates/c/pending")
     emulated.grant("Key Vault Certificates Officer")
     assert emulated.vault("GET", "/certificates/c").status_code == 200
     assert code(emulated.vault("GET", "/secrets/c")) == (403, "Forbidden")

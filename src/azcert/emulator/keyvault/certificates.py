@@ -68,7 +68,7 @@ def _create(call: Call, name: str, _version: str) -> Answer:
         raise VaultRefusal(faults.PROPERTY, name="policy.issuer", reason=f"There is no issuer {issuer}.")
     key = _key_for(call, name, wanted)
     with call.world.documents.transaction():
-        document = pending.settle(call, shelf.claim(name))
+        document = shelf.claim(name)
         if (document.get("pending") or {}).get("status") == "inProgress":
             raise VaultRefusal(faults.PENDING_EXISTS, name=name)
         _refuse_taken(call, document)
@@ -119,6 +119,7 @@ def _cancel(call: Call, name: str, _version: str) -> Answer:
 def _delete_operation(call: Call, name: str, _version: str) -> Answer:
     document = _with_operation(call, name)
     shown = pending.operation(call, document)
+    pending.end(call, document, "deleted")
     document["pending"] = None
     Shelf(call, "certificate").keep(document)
     return OPERATION_DELETED.answer(shown)
@@ -137,7 +138,7 @@ def _merge(call: Call, name: str, _version: str) -> Answer:
     ordered = [leaf, *(one for one in chain if one is not leaf)]
     entry = pending.fill(call, document, key, ordered)
     entry["tags"] = read_tags(body, entry["tags"])
-    document["pending"]["status"] = "completed"
+    pending.end(call, document, "completed")
     shelf = Shelf(call, "certificate")
     shelf.keep(document)
     return MERGED.answer(_bundle(shelf, document, entry))
@@ -150,6 +151,8 @@ def _import(call: Call, name: str, _version: str) -> Answer:
     shelf = Shelf(call, "certificate")
     document = shelf.claim(name)
     _refuse_taken(call, document)
+    if (document.get("pending") or {}).get("status") == "inProgress":
+        raise VaultRefusal(faults.PENDING_EXISTS, name=name)
     document["policy"] = policy.from_certificate(chain[0], key, body, content_type, call.now)
     document["pending"] = None
     entry: dict[str, Any] = {"version": new_version(), "tags": read_tags(body)}
@@ -160,13 +163,11 @@ def _import(call: Call, name: str, _version: str) -> Answer:
 
 
 def _get(call: Call, name: str, version: str) -> Answer:
-    document = _live(call, name)
     shelf = Shelf(call, "certificate")
-    return GOT.answer(_bundle(shelf, document, shelf.live(name, version)[1]))
+    return GOT.answer(_bundle(shelf, *shelf.live(name, version)))
 
 
 def _update(call: Call, name: str, version: str) -> Answer:
-    _live(call, name)
     shelf = Shelf(call, "certificate")
     document, entry = shelf.live(name, version)
     body = call.json()
@@ -188,20 +189,14 @@ def _update(call: Call, name: str, version: str) -> Answer:
 
 
 def _get_policy(call: Call, name: str, _version: str) -> Answer:
-    return GOT_POLICY.answer(_policy(call, _live(call, name)))
+    return GOT_POLICY.answer(_policy(call, Shelf(call, "certificate").live(name)[0]))
 
 
 def _update_policy(call: Call, name: str, _version: str) -> Answer:
-    document = _live(call, name)
+    document, _ = Shelf(call, "certificate").live(name)
     document["policy"] = policy.complete({"policy": call.json()}, call.now, document["policy"])
     Shelf(call, "certificate").keep(document)
     return POLICY_UPDATED.answer(_policy(call, document))
-
-
-def _live(call: Call, name: str) -> dict[str, Any]:
-    """Return the live certificate, its operation brought up to date."""
-    document, _ = Shelf(call, "certificate").live(name)
-    return pending.settle(call, document)
 
 
 def _with_operation(call: Call, name: str) -> dict[str, Any]:
@@ -209,7 +204,7 @@ def _with_operation(call: Call, name: str) -> dict[str, Any]:
     document = Shelf(call, "certificate").find(name)
     if document is None or not document.get("pending"):
         raise VaultRefusal(faults.PENDING_NOT_FOUND, name=name)
-    return pending.settle(call, document)
+    return document
 
 
 def _chain(x5c: object) -> list[x509.Certificate]:
@@ -254,8 +249,6 @@ def _bundle(shelf: Shelf, document: dict[str, Any], entry: dict[str, Any]) -> di
 
 
 def _item(shelf: Shelf, document: dict[str, Any], deleted: bool) -> dict[str, Any]:
-    if not deleted:
-        pending.settle(shelf.call, document)
     entry = shelf.newest(document)
     attributes = shelf.call.attributes(entry["attributes"])
     members: dict[str, Any] = {"id": shelf.identifier(document)}

@@ -1,7 +1,8 @@
 """A certificate's operation: from the request to the certificate, the cancellation or the failure.
 
 It lives in the certificate's document as ``pending``: ``{requestId, csr, issuer, cancelled, status, readyAt,
-version, pem, error}`` and is brought up to date whenever someone looks.
+version, pem, error}``. Those in progress are listed as documents of kind ``pending`` (key ``vault/name``),
+and brought up to date before each call to their vault.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from azcert.emulator.keyvault.call import Call
 
-__all__ = ["begin", "fill", "operation", "settle", "store"]
+__all__ = ["begin", "end", "fill", "operation", "settle", "store"]
 
 IN_PROGRESS = (
     "Pending certificate created. Certificate request is in progress. This may take some time based on the "
@@ -77,29 +78,47 @@ def begin(
         "version": version,
         "pem": jwk.to_pem(key),
     }
+    call.world.documents.put("pending", _key(call, document["name"]), {"name": document["name"]})
     keys = Shelf(call, "key")
     attributes = dict(document["versions"][-1]["attributes"])
     keys.add(document["name"], {**key_entry(key, attributes, managed=True, pending=True), "version": version})
 
 
-def settle(call: Call, document: Document) -> Document:
-    """Bring a pending operation up to date, and return the document."""
-    pending = document.get("pending")
-    if not pending or pending["status"] != "inProgress" or call.world.clock.now() < pending["readyAt"]:
-        return document
+def settle(call: Call) -> None:
+    """Bring every operation of the vault up to date."""
+    shelf = Shelf(call, "certificate")
+    for _, waiting in call.world.documents.items("pending", f"{call.vault.name}/"):
+        document = shelf.find(waiting["name"])
+        going = (document or {}).get("pending") or {}
+        # The certificate may have been deleted, and another made under its name.
+        ready = going.get("status") == "inProgress" and call.world.clock.now() >= going["readyAt"]
+        if document is not None and ready:
+            _settle(call, document)
+
+
+def _settle(call: Call, document: Document) -> None:
+    pending = document["pending"]
     if pending["cancelled"]:
-        pending["status"] = "cancelled"
+        end(call, document, "cancelled")
     elif pending["issuer"].lower() == "unknown":
-        return document
+        # Its certificate is merged by hand.
+        return
     elif pending["issuer"].lower() == "self":
-        pending["status"] = "completed"
         key = jwk.from_pem(pending["pem"])
+        end(call, document, "completed")
         fill(call, document, key, [issuing.self_signed(key, document["policy"], pending["readyAt"])])
     else:
         # No CA stands behind the emulator: a named issuer refuses its credentials, as in the recording.
-        pending["status"], pending["error"] = "failed", REJECTED
+        end(call, document, "failed")
+        pending["error"] = REJECTED
     Shelf(call, "certificate").keep(document)
-    return document
+
+
+def end(call: Call, document: Document, status: str) -> None:
+    """Let the operation be over; the caller keeps the document."""
+    document["pending"]["status"] = status
+    document["pending"].pop("pem", None)
+    call.world.documents.delete("pending", _key(call, document["name"]))
 
 
 def fill(
@@ -171,6 +190,10 @@ def operation(call: Call, document: Document) -> dict[str, Any]:
     if pending["status"] == "completed":
         shown["target"] = name
     return {**shown, "request_id": pending["requestId"]}
+
+
+def _key(call: Call, name: str) -> str:
+    return f"{call.vault.name}/{name.lower()}"
 
 
 def _validity(certificate: x509.Certificate) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute, Route
 
-from azcert.emulator.keyvault import certificates, faults, issuers, keys, secrets
+from azcert.emulator.keyvault import certificates, faults, issuers, keys, pending, secrets
 from azcert.emulator.keyvault.call import Call, Operation
 from azcert.emulator.keyvault.faults import VaultRefusal
 from azcert.emulator.keyvault.roles import authorize
@@ -68,6 +68,8 @@ async def _answer(world: World, vault: Vault, request: Request, headers: dict[st
     headers["x-ms-keyvault-rbac-assignment-id"] = authorize(world, vault, caller, operation.action, path)
     port = re.search(r":(\d+)$", request.headers.get("host", ""))
     call = Call(world, vault, query, body, version, port[1] if port else "443")
+    with world.documents.transaction():
+        pending.settle(call)
     if operation.slow:
         return await run_in_threadpool(operation.run, call, name, number)
     with world.documents.transaction():
