@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -20,8 +21,6 @@ class Commands:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environment = {"AZCERT_STORE_ROOT": str(folder / "stores"), "HOME": str(folder)}
-        for name in ("my-app", "other"):
-            self("new", name)
 
     def __call__(self, *arguments: str, **environment: str) -> str:
         """Run a command that succeeds; return what it printed."""
@@ -41,8 +40,19 @@ class Commands:
         return found
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two certificates; making them takes longer than most of these tests."""
+    folder = tmp_path_factory.mktemp("made")
+    for name in ("my-app", "other"):
+        Commands(folder)("new", name)
+    return folder
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Commands:
+def run(tmp_path: Path, made: Path) -> Commands:
+    for file in made.iterdir():
+        shutil.copy(file, tmp_path)
     return Commands(tmp_path)
 
 
