@@ -1,8 +1,8 @@
 """Plays a recording of a real service against the emulator and compares answer by answer.
 
 A recording (see the exchanges folder's README) presupposes an account, ids and times of its own. The player
-sets up what it presupposes, replaces what it must (credentials, ids learned from earlier answers, page tokens,
-backups) and compares the rest: status, headers named, members present and absent, types, codes, texts.
+sets up what it presupposes, replaces what it must (credentials, ids learned before, page tokens, backups) and
+compares the rest: status, headers named, members present and absent, types, codes, texts.
 
 Answers that mean "not yet" depend on the service's slowness. With ``slow`` the emulator has delays, and every
 "not yet" must come as recorded; the clock moves on when the recording does. Without, "not yet" answers are
