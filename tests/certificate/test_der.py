@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from azcert.certificate import der
 from azcert.certificate.der import Kind
+from azcert.certificate.work_factor import costly
 from corpus.containers import ber, element, pfx, slow_pkcs8
 from corpus.material import PASSWORD, Material
 from support.certificates import NOW
@@ -47,21 +48,21 @@ def test_a_missing_end_says_how_much_is_missing() -> None:
 
 
 def test_an_absurd_work_factor_is_seen_without_doing_the_work(material: Material) -> None:
-    assert der.costly(slow_pkcs8(material.key, PASSWORD)) == "2,147,483,647 rounds"
-    assert der.costly(pfx(material.key, material.leaf, password=PASSWORD)) is None
+    assert costly(slow_pkcs8(material.key, PASSWORD)) == "2,147,483,647 rounds"
+    assert costly(pfx(material.key, material.leaf, password=PASSWORD)) is None
 
 
 def test_many_parts_count_together() -> None:
     part = element(0x30, element(0x04, b"saltsalt") + element(0x02, (1_000_000).to_bytes(4, "big")))
-    assert der.costly(element(0x30, part * 6)) is None
-    assert der.costly(element(0x30, part * 7)) == "7,000,000 rounds"
+    assert costly(element(0x30, part * 6)) is None
+    assert costly(element(0x30, part * 7)) == "7,000,000 rounds"
 
 
 def test_pieces_hide_nothing() -> None:
     part = element(0x30, element(0x04, b"saltsalt") + element(0x02, (7_000_000).to_bytes(4, "big")))
     whole = element(0x30, part)
     pieces = element(0x24, element(0x04, whole[:9]) + element(0x04, whole[9:]))
-    assert der.costly(element(0x30, pieces)) == "7,000,000 rounds"
+    assert costly(element(0x30, pieces)) == "7,000,000 rounds"
 
 
 def test_an_absurd_scrypt_is_seen_without_doing_the_work() -> None:
@@ -69,7 +70,7 @@ def test_an_absurd_scrypt_is_seen_without_doing_the_work() -> None:
     numbers = b"\x02\x03\x40\x00\x00" + b"\x02\x01\x08" + b"\x02\x01\x01" + b"\x02\x01\x20"
     parameters = element(0x30, element(0x04, b"saltsalt") + numbers)
     data = element(0x30, bytes.fromhex("06092b06010401da47040b") + parameters)
-    assert der.costly(data) == "scrypt with 4,294,967,296 bytes of memory"
+    assert costly(data) == "scrypt with 4,294,967,296 bytes of memory"
 
 
 @pytest.mark.parametrize("unit", [b"\x30\x80", b"\x30\x00", b"\x24\x80", b"\x04\x00"])
@@ -78,5 +79,5 @@ def test_a_megabyte_of_nonsense_is_judged_in_seconds(unit: bytes) -> None:
     begin = time.process_time()
     with pytest.raises(der.Malformed):
         der.classify(data)
-    der.costly(data)
+    costly(data)
     assert time.process_time() - begin < 10

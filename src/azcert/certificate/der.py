@@ -1,14 +1,11 @@
 """Just enough ASN.1 to tell what a DER file is before anything tries to parse it.
 
-Parsing itself is left to ``cryptography``. What is here answers three questions it does not: which kind of
-thing this is (RFC 5280, 5208, 5958, 7292, 8017, 2315), whether its end is missing, and whether opening it
-with a password would take hours because its maker chose an absurd work factor.
+Parsing itself is left to ``cryptography``. What is here answers two questions it does not: which kind of
+thing this is (RFC 5280, 5208, 5958, 7292, 8017, 2315), and whether its end is missing.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +22,9 @@ __all__ = [
     "Truncated",
     "children",
     "classify",
-    "costly",
     "guess",
+    "number",
+    "octets",
     "read",
     "tolerated",
 ]
@@ -38,23 +36,16 @@ OCTET_STRING = 0x04
 OID = 0x06
 CONTEXT_0 = 0xA0
 TIMES = {0x17, 0x18}
-_CONSTRUCTED = 0x20
+CONSTRUCTED = 0x20
 _LONG_TAG = 0x1F
 _INDEFINITE = 0x80
 _MAX_LENGTH_BYTES = 4
 # Real PKCS#12 files nest ten deep; the bound also keeps hostile nesting from costing more than a second.
-_MAX_DEPTH = 20
+MAX_DEPTH = 20
 
 _PKCS12_VERSION = 3
 _PKCS7 = bytes.fromhex("2a864886f70d0107")  # 1.2.840.113549.1.7
 _TSS2 = bytes.fromhex("6781050a01")  # 2.23.133.10.1
-_SCRYPT = bytes.fromhex("2b06010401da47040b")  # 1.3.6.1.4.1.11591.4.11
-
-# OpenSSL writes 2048 rounds, Windows 2000, OWASP asks for 600,000; a PKCS#12 has three such parts. This is a
-# few seconds.
-_MAX_ROUNDS = 6_000_000
-# RFC 7914: scrypt takes 128 * N * r bytes, p times; OpenSSL writes 16 MiB.
-_MAX_SCRYPT_BYTES = 1 << 28
 
 
 class Malformed(ValueError):  # noqa: N818 - a verdict on bytes, mapped to a CertificateError at the border
@@ -99,7 +90,7 @@ class Element:
     @property
     def constructed(self) -> bool:
         """True where the content is elements."""
-        return bool(self.tag & _CONSTRUCTED)
+        return bool(self.tag & CONSTRUCTED)
 
 
 def read(data: bytes, at: int = 0, depth: int = 0) -> Element:
@@ -108,7 +99,7 @@ def read(data: bytes, at: int = 0, depth: int = 0) -> Element:
     :raises Truncated: the data ends inside the element.
     :raises Malformed: this is no element.
     """
-    if depth > _MAX_DEPTH:
+    if depth > MAX_DEPTH:
         raise Malformed("nested too deeply")
     if at + 2 > len(data):
         raise Truncated(0)
@@ -133,7 +124,7 @@ def read(data: bytes, at: int = 0, depth: int = 0) -> Element:
 
 
 def _read_indefinite(data: bytes, tag: int, at: int, depth: int) -> Element:
-    if not tag & _CONSTRUCTED:
+    if not tag & CONSTRUCTED:
         raise Malformed("an indefinite length on a primitive element")
     position = at + 2
     while data[position : position + 2] != b"\0\0":
@@ -209,47 +200,6 @@ def _classify_numbered(data: bytes, parts: list[Element], tags: list[int]) -> Ki
 def number(data: bytes, element: Element) -> int:
     """Return the value of an INTEGER."""
     return int.from_bytes(data[element.content : element.content_end], "big", signed=True)
-
-
-def costly(data: bytes) -> str | None:
-    """Describe the work factor if opening *data* with a password would take unreasonably long, else None.
-
-    Looks for what PBES1, PBES2 and the PKCS#12 MAC have in common, a salt followed by a number of rounds, and
-    adds them up: every part of a file is decrypted by itself.
-    """
-    rounds = memory = 0
-    for content, sequence in _sequences(data, 0):
-        parts = list(children(content, sequence))
-        for position, (salt, count) in enumerate(itertools.pairwise(parts)):
-            if salt.tag != OCTET_STRING or count.tag != INTEGER:
-                continue
-            if content[max(0, sequence.start - len(_SCRYPT)) : sequence.start] == _SCRYPT:
-                # RFC 7914, 7.1: salt, cost N, block size r, parallelization p.
-                numbers = [number(content, each) for each in parts[position + 1 : position + 4]]
-                memory += max(0, 128 * math.prod(numbers))
-            else:
-                rounds += max(0, number(content, count))
-    if memory > _MAX_SCRYPT_BYTES:
-        return f"scrypt with {memory:,} bytes of memory"
-    return f"{rounds:,} rounds" if rounds > _MAX_ROUNDS else None
-
-
-def _sequences(data: bytes, depth: int) -> Iterator[tuple[bytes, Element]]:
-    """Yield every SEQUENCE with the bytes it is in, also those wrapped in OCTET STRINGs as PKCS#12 does."""
-    position = 0
-    while position < len(data) and depth < _MAX_DEPTH:
-        try:
-            element = read(data, position)
-            inner = list(children(data, element)) if element.constructed else []
-        except Malformed:
-            return
-        if element.tag == SEQUENCE and inner:
-            yield data, element
-        if element.tag in {OCTET_STRING, OCTET_STRING | _CONSTRUCTED}:
-            yield from _sequences(octets(data, element), depth + 1)
-        elif element.constructed:
-            yield from _sequences(data[element.content : element.content_end], depth + 1)
-        position = element.end
 
 
 def octets(data: bytes, element: Element) -> bytes:

@@ -8,7 +8,7 @@ from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
 
-from azcert.certificate import der, pkcs12
+from azcert.certificate import pkcs12, work_factor
 from azcert.errors import CertificateError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def refuse_costly(data: bytes, name: str) -> None:
 
     :raises CertificateError: ``work-factor``.
     """
-    cost = der.costly(data)
+    cost = work_factor.costly(data)
     if cost:
         raise CertificateError(
             f"{name} asks for an unreasonable amount of work to derive its key: {cost}.",
