@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize(("page", "commands"), [("pkcs11.md", 8), ("tpm.md", 11), ("choosing-a-place.md", 2)])
+@pytest.mark.parametrize(
+    ("page", "commands"),
+    [("pkcs11.md", 8), ("tpm.md", 11), ("key-vault-keys.md", 2), ("choosing-a-place.md", 2)],
+)
 def test_the_pages_are_true(tmp_path: Path, page: str, commands: int) -> None:
     assert run_page(ROOT / "docs" / page, tmp_path) >= commands
 
 
-@pytest.mark.parametrize("page", ["windows.md", "key-vault-keys.md"])
-def test_what_was_not_run_is_not_shown_as_if_it_had_been(page: str) -> None:
-    assert "```console" not in (ROOT / "docs" / page).read_text(encoding="utf-8")
+def test_what_was_not_run_is_not_shown_as_if_it_had_been() -> None:
+    assert "```console" not in (ROOT / "docs" / "windows.md").read_text(encoding="utf-8")
