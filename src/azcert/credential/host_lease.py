@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import struct
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -36,17 +37,26 @@ def host_lease(path: Path, slot: int, seconds: float, was_done: Callable[[], boo
     :param was_done: tells, once the lease is free, whether the work was done meanwhile. If not, its holder
         failed or died, and the next one in line enters with True.
 
-    Where the platform has no such locks, or the file cannot be made, everyone enters with True.
+    Where the system or the file system has no such locks, or the file cannot be made, everyone enters with
+    True.
     """
+    if not sys.platform.startswith("linux"):
+        yield True
+        return
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except (OSError, AttributeError) as error:
+    except OSError as error:
         _LOG.debug("No lease between processes on %s: %s", path, error)
         yield True
         return
     held = False
     try:
-        held = _acquire(descriptor, slot % _SLOTS, seconds)
+        try:
+            held = _acquire(descriptor, slot % _SLOTS, seconds)
+        except OSError as error:
+            _LOG.debug("No lease between processes on %s: %s", path, error)
+            yield True
+            return
         if held and was_done():
             _unlock(descriptor, slot % _SLOTS)
             held = False

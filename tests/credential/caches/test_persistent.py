@@ -193,6 +193,20 @@ def test_the_lock_of_a_killed_process_does_not_last_for_ever(home: Path) -> None
     assert time.monotonic() - began < 2
 
 
+def test_a_cache_that_works_again_is_used_again(home: Path) -> None:
+    cache = PersistentCache.from_options(OPTIONS)
+    path = home / ".IdentityService" / "shared.cache.nocae"
+    path.mkdir()
+    assert cache.get(token_key()) is None
+    path.rmdir()
+    PersistentCache.from_options(OPTIONS).put(token_key(), token())
+    deadline = time.monotonic() + 5
+    while cache.get(token_key()) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert all(cache.get(token_key()) for _ in range(10)), "no call is skipped any more"
+
+
 def test_a_cache_that_cannot_be_used_costs_a_line_and_no_failure(
     home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -184,6 +184,7 @@ class PersistentCache:
         except Exception as error:  # noqa: BLE001 - each system's keeper has exceptions of its own
             self._failed(error)
             return None
+        self._breaker.worked()
         return entry if isinstance(entry, dict) else None
 
     def _change(self, key: TokenKey, change: Callable[[_Entries], None]) -> None:

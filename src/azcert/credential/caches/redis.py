@@ -218,6 +218,7 @@ class RedisCache:
         ) as error:
             # It answers and refuses to write: reading may go on, and asking again costs no wait.
             self._log.warning("refused", "%s refuses to keep tokens: %s", self._address, error)
+            self._breaker.worked()
             return otherwise
         except self._failures() as error:
             first, pause = self._breaker.failed()

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import stat
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ class SealedFileCache:
     :param folder: where the files are; `default_folder()` if not given. Made with mode 0700.
     :param max_entries: tokens kept; beyond it those written longest ago go first.
     :raises AccessError: the folder belongs to somebody else, or others may enter it.
-    :raises ConfigurationError: it cannot be made.
+    :raises ConfigurationError: it cannot be made, or the system is not Linux.
     """
 
     shared = True
@@ -56,6 +57,12 @@ class SealedFileCache:
         folder: str | os.PathLike[str] | None = None,
         max_entries: int = 1000,
     ) -> None:
+        if not sys.platform.startswith("linux"):
+            raise ConfigurationError(
+                f"Sealed token files need Linux; this is {sys.platform}.",
+                code="sealed-cache-platform",
+                remedy="Use cache_persistence_options: this system encrypts what is kept there.",
+            )
         if max_entries < 1:
             raise ConfigurationError(
                 f"max_entries is {max_entries}; at least 1 is needed.", code="invalid-argument"
