@@ -26,9 +26,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "remove": ("azcert.cli.remove:remove", "Remove a certificate and its key from a store."),
     "grant": ("azcert.cli.grant:grant", "Let a user or group use a private key."),
     "revoke": ("azcert.cli.grant:revoke", "Take that right away."),
+    "rotate": ("azcert.cli.rotate:rotate", "Replace a certificate by the next, without a failed request."),
+    "needs-rotation": ("azcert.cli.rotate:needs_rotation", "Tell whether a certificate is due for its next."),
     "emulator": ("azcert.cli.emulator:emulator", "Stand in for Entra ID and Key Vault on this machine."),
     "token": ("azcert.cli.token:token", "Print an access token."),
     "secret": ("azcert.cli.secret:secret", "Read and write Key Vault secrets."),
+    "config": ("azcert.cli.config:config", "Show and check settings of clients and credentials."),
     "demo": ("azcert.cli.demo:demo", "Show the whole job, offline, step by step."),
     "version": ("azcert.cli.version:version", "Print the version."),
 }
