@@ -74,8 +74,10 @@ FLAT = [
     ),
     ('{"credential": "managedidentity"}', {"kind": "ManagedIdentityCredential"}),
     (
-        '{"credential": "managedidentityasfederatedidentity", "tenantId": "<t>", "clientId": "<c>",'
-        ' "azureCloud": "usgov", "managedIdentityClientId": "<m>"}',
+        (
+            '{"credential": "managedidentityasfederatedidentity", "tenantId": "<t>", "clientId": "<c>",'
+            ' "azureCloud": "usgov", "managedIdentityClientId": "<m>"}'
+        ),
         {
             "kind": "ManagedIdentityAsFederatedIdentity",
             "tenant_id": "<t>",
@@ -85,8 +87,10 @@ FLAT = [
         },
     ),
     (
-        '{"credential": "azurepipelines", "clientId": "<clientId>", "tenantId": "<tenantId>",'
-        ' "serviceConnectionId": "<serviceConnectionId>", "systemAccessToken": "<systemAccessToken>"}',
+        (
+            '{"credential": "azurepipelines", "clientId": "<clientId>", "tenantId": "<tenantId>",'
+            ' "serviceConnectionId": "<serviceConnectionId>", "systemAccessToken": "<systemAccessToken>"}'
+        ),
         {
             "kind": "AzurePipelinesCredential",
             "tenant_id": "<tenantId>",
@@ -96,8 +100,10 @@ FLAT = [
         },
     ),
     (
-        '{"credential": "workloadidentity", "tenantId": "<tenantId>", "clientId": "<clientId>",'
-        ' "tokenFilePath": "<tokenFilePath>"}',
+        (
+            '{"credential": "workloadidentity", "tenantId": "<tenantId>", "clientId": "<clientId>",'
+            ' "tokenFilePath": "<tokenFilePath>"}'
+        ),
         {
             "kind": "WorkloadIdentityCredential",
             "tenant_id": "<tenantId>",
@@ -115,8 +121,10 @@ FLAT = [
         },
     ),
     (
-        f'{{"tenantId": "<tenantId>", "clientId": "<clientId>", "clientCertificate": "{THUMBPRINT}",'
-        ' "clientCertificateStoreLocation": "LocalMachine", "additionallyAllowedTenants": "a; b;"}',
+        (
+            f'{{"tenantId": "<tenantId>", "clientId": "<clientId>", "clientCertificate": "{THUMBPRINT}",'
+            ' "clientCertificateStoreLocation": "LocalMachine", "additionallyAllowedTenants": "a; b;"}'
+        ),
         {
             "kind": "CertificateCredential",
             "tenant_id": "<tenantId>",
@@ -135,8 +143,10 @@ FLAT = [
         },
     ),
     (
-        '{"tenantId": "<tenantId>", "clientId": "<clientId>",'
-        ' "managedIdentityResourceId": "<managedIdentityResourceId>"}',
+        (
+            '{"tenantId": "<tenantId>", "clientId": "<clientId>",'
+            ' "managedIdentityResourceId": "<managedIdentityResourceId>"}'
+        ),
         {
             "kind": "DefaultCredential",
             "broker_tenant_id": "<tenantId>",
@@ -177,8 +187,10 @@ NEWER = [
         {"kind": "ApiKey", "key": "secret:abc"},
     ),
     (
-        f'"CredentialSource": "AzureCliCredential", "TenantId": "{ZERO}",'
-        ' "Subscription": "my-subscription-name", "ProcessTimeout": "00:00:30"',
+        (
+            f'"CredentialSource": "AzureCliCredential", "TenantId": "{ZERO}",'
+            ' "Subscription": "my-subscription-name", "ProcessTimeout": "00:00:30"'
+        ),
         {
             "kind": "AzureCliCredential",
             "tenant_id": ZERO,
@@ -187,12 +199,15 @@ NEWER = [
         },
     ),
     (
-        f'"CredentialSource": "AzureDeveloperCliCredential", "TenantId": "{ZERO}", "ProcessTimeout": "00:00:30"',
+        f'"CredentialSource": "AzureDeveloperCliCredential", "TenantId": "{ZERO}",'
+        ' "ProcessTimeout": "00:00:30"',
         {"kind": "AzureDeveloperCliCredential", "tenant_id": ZERO, "process_timeout": 30},
     ),
     (
-        f'"CredentialSource": "AzurePipelinesCredential", {IDS}, "ServiceConnectionId": "{ZERO}",'
-        f' "SystemAccessToken": "$(System.AccessToken)", "DisableInstanceDiscovery": false, {PERSISTENCE}',
+        (
+            f'"CredentialSource": "AzurePipelinesCredential", {IDS}, "ServiceConnectionId": "{ZERO}",'
+            f' "SystemAccessToken": "$(System.AccessToken)", "DisableInstanceDiscovery": false, {PERSISTENCE}'
+        ),
         {
             "kind": "AzurePipelinesCredential",
             **BOTH,
@@ -206,9 +221,11 @@ NEWER = [
         {"kind": "AzurePowerShellCredential", "tenant_id": ZERO, "process_timeout": 30},
     ),
     (
-        f'"CredentialSource": "BrokerCredential", "TenantId": "{ZERO}", "UseDefaultBrokerAccount": true,'
-        ' "IsLegacyMsaPassthroughEnabled": false, "DisableInstanceDiscovery": false,'
-        f' "DisableAutomaticAuthentication": false, {PERSISTENCE}',
+        (
+            f'"CredentialSource": "BrokerCredential", "TenantId": "{ZERO}", "UseDefaultBrokerAccount": true,'
+            ' "IsLegacyMsaPassthroughEnabled": false, "DisableInstanceDiscovery": false,'
+            f' "DisableAutomaticAuthentication": false, {PERSISTENCE}'
+        ),
         {
             "kind": "InteractiveBrowserBrokerCredential",
             "tenant_id": ZERO,
@@ -219,9 +236,11 @@ NEWER = [
         },
     ),
     (
-        f'"CredentialSource": "EnvironmentCredential", {IDS}, "ClientSecret": "...",'
-        ' "ClientCertificatePath": "/path/to/cert.pem", "ClientCertificatePassword": "...",'
-        ' "SendCertificateChain": false, "DisableInstanceDiscovery": false',
+        (
+            f'"CredentialSource": "EnvironmentCredential", {IDS}, "ClientSecret": "...",'
+            ' "ClientCertificatePath": "/path/to/cert.pem", "ClientCertificatePassword": "...",'
+            ' "SendCertificateChain": false, "DisableInstanceDiscovery": false'
+        ),
         {
             "kind": "ClientSecretCredential",
             **BOTH,
@@ -230,8 +249,10 @@ NEWER = [
         },
     ),
     (
-        f'"CredentialSource": "EnvironmentCredential", {IDS}, "ClientCertificatePath": "/path/to/cert.pem",'
-        ' "ClientCertificatePassword": "...", "SendCertificateChain": false',
+        (
+            f'"CredentialSource": "EnvironmentCredential", {IDS}, "ClientCertificatePath": "/path/to/cert.pem",'
+            ' "ClientCertificatePassword": "...", "SendCertificateChain": false'
+        ),
         {
             "kind": "CertificateCredential",
             **BOTH,
@@ -241,10 +262,12 @@ NEWER = [
         },
     ),
     (
-        f'"CredentialSource": "InteractiveBrowserCredential", {IDS}, "LoginHint": "user@example.com",'
-        ' "RedirectUri": "http://localhost:8400", "DisableInstanceDiscovery": false,'
-        f' "DisableAutomaticAuthentication": false, {PERSISTENCE},'
-        ' "BrowserCustomization": {"SuccessMessage": "Done.", "ErrorMessage": "Failed."}',
+        (
+            f'"CredentialSource": "InteractiveBrowserCredential", {IDS}, "LoginHint": "user@example.com",'
+            ' "RedirectUri": "http://localhost:8400", "DisableInstanceDiscovery": false,'
+            f' "DisableAutomaticAuthentication": false, {PERSISTENCE},'
+            ' "BrowserCustomization": {"SuccessMessage": "Done.", "ErrorMessage": "Failed."}'
+        ),
         {
             "kind": "InteractiveBrowserCredential",
             **BOTH,
@@ -255,8 +278,10 @@ NEWER = [
         },
     ),
     (
-        '"CredentialSource": "ManagedIdentityCredential", "ManagedIdentityIdKind": "ClientId",'
-        f' "ManagedIdentityId": "{ZERO}"',
+        (
+            '"CredentialSource": "ManagedIdentityCredential", "ManagedIdentityIdKind": "ClientId",'
+            f' "ManagedIdentityId": "{ZERO}"'
+        ),
         {"kind": "ManagedIdentityCredential", "client_id": ZERO},
     ),
     (
@@ -264,9 +289,11 @@ NEWER = [
         {"kind": "ManagedIdentityCredential"},
     ),
     (
-        f'"CredentialSource": "ManagedIdentityAsFederatedIdentityCredential", {IDS},'
-        f' "ManagedIdentityIdKind": "ClientId", "ManagedIdentityId": "{ZERO}", "AzureCloud": "public",'
-        f' "DisableInstanceDiscovery": false, {PERSISTENCE}',
+        (
+            f'"CredentialSource": "ManagedIdentityAsFederatedIdentityCredential", {IDS},'
+            f' "ManagedIdentityIdKind": "ClientId", "ManagedIdentityId": "{ZERO}", "AzureCloud": "public",'
+            f' "DisableInstanceDiscovery": false, {PERSISTENCE}'
+        ),
         {
             "kind": "ManagedIdentityAsFederatedIdentity",
             **BOTH,
@@ -284,8 +311,10 @@ NEWER = [
         {"kind": "VisualStudioCredential", "tenant_id": ZERO, "process_timeout": 30},
     ),
     (
-        f'"CredentialSource": "WorkloadIdentityCredential", {IDS}, "TokenFilePath": "/path/to/token",'
-        ' "IsAzureProxyEnabled": false, "DisableInstanceDiscovery": false',
+        (
+            f'"CredentialSource": "WorkloadIdentityCredential", {IDS}, "TokenFilePath": "/path/to/token",'
+            ' "IsAzureProxyEnabled": false, "DisableInstanceDiscovery": false'
+        ),
         {
             "kind": "WorkloadIdentityCredential",
             **BOTH,
@@ -295,8 +324,10 @@ NEWER = [
         },
     ),
     (
-        '"CredentialSource": "ChainedTokenCredential", "Sources": ['
-        '{"CredentialSource": "AzureCli"}, {"CredentialSource": "managedidentity"}]',
+        (
+            '"CredentialSource": "ChainedTokenCredential", "Sources": ['
+            '{"CredentialSource": "AzureCli"}, {"CredentialSource": "managedidentity"}]'
+        ),
         {
             "kind": "ChainedTokenCredential",
             "parts": [{"kind": "AzureCliCredential"}, {"kind": "ManagedIdentityCredential"}],
@@ -342,28 +373,42 @@ LISTS: list[tuple[str, dict[str, Any]]] = [
         {**MANAGED, "parts": [{"kind": "ManagedIdentityCredential"}]},
     ),
     (
-        '{"SourceType": "KeyVault", "KeyVaultUrl": "https://your-keyvault.vault.azure.net",'
-        ' "KeyVaultCertificateName": "your-certificate-name"}',
+        (
+            '{"SourceType": "KeyVault", "KeyVaultUrl": "https://your-keyvault.vault.azure.net",'
+            ' "KeyVaultCertificateName": "your-certificate-name"}'
+        ),
         {**CERTIFICATE, "certificate": (VAULT,)},
     ),
     (
-        f'{{"SourceType": "StoreWithThumbprint", "CertificateThumbprint": "{THUMBPRINT}",'
-        ' "CertificateStorePath": "CurrentUser/My"}',
+        (
+            f'{{"SourceType": "StoreWithThumbprint", "CertificateThumbprint": "{THUMBPRINT}",'
+            ' "CertificateStorePath": "CurrentUser/My"}'
+        ),
         {**CERTIFICATE, "certificate": in_both_stores(f"thumbprint={THUMBPRINT}")},
     ),
     (
-        '{"SourceType": "StoreWithDistinguishedName",'
-        ' "CertificateDistinguishedName": "CN=YourAppCertificate", "CertificateStorePath": "CurrentUser/My"}',
+        (
+            '{"SourceType": "StoreWithDistinguishedName",'
+            ' "CertificateDistinguishedName": "CN=YourAppCertificate", "CertificateStorePath": "CurrentUser/My"}'
+        ),
         {**CERTIFICATE, "certificate": in_both_stores("subject=CN%3DYourAppCertificate")},
     ),
     (
-        '{"SourceType": "Path", "CertificateDiskPath": "/var/certs/app-cert.pfx",'
-        ' "CertificatePassword": "certificate-password"}',
-        {**CERTIFICATE, "certificate": ("/var/certs/app-cert.pfx",), "password": "secret:certificate-password"},
+        (
+            '{"SourceType": "Path", "CertificateDiskPath": "/var/certs/app-cert.pfx",'
+            ' "CertificatePassword": "certificate-password"}'
+        ),
+        {
+            **CERTIFICATE,
+            "certificate": ("/var/certs/app-cert.pfx",),
+            "password": "secret:certificate-password",
+        },
     ),
     (
-        '{"SourceType": "Path", "CertificateDiskPath": "c:\\\\temp\\\\WebAppCallingWebApiCert.pfx",'
-        ' "CertificatePassword": "password"}',
+        (
+            '{"SourceType": "Path", "CertificateDiskPath": "c:\\\\temp\\\\WebAppCallingWebApiCert.pfx",'
+            ' "CertificatePassword": "password"}'
+        ),
         {
             **CERTIFICATE,
             "certificate": ("c:\\temp\\WebAppCallingWebApiCert.pfx",),
@@ -383,8 +428,10 @@ LISTS: list[tuple[str, dict[str, Any]]] = [
         {"kind": "WorkloadIdentityCredential", **APP, **AUTHORITY, "token_file_path": "/var/run/token"},
     ),
     (
-        '{"SourceType": "StoreWithSubjectName", "CertificateSubjectName": "my app",'
-        ' "CertificateStorePath": "LocalMachine/My"}',
+        (
+            '{"SourceType": "StoreWithSubjectName", "CertificateSubjectName": "my app",'
+            ' "CertificateStorePath": "LocalMachine/My"}'
+        ),
         {**CERTIFICATE, "certificate": ("store:LocalMachine/My?subject=my%20app",)},
     ),
 ]
@@ -421,13 +468,17 @@ OURS = [
         {"certificate": ("pkcs11:token=hsm;object=app",)},
     ),
     (
-        '{"tenantId": "t", "clientId": "c", "clientCertificatePath": "app.pfx",'
-        ' "clientCertificatePassword": "p", "sendCertificateChain": true}',
+        (
+            '{"tenantId": "t", "clientId": "c", "clientCertificatePath": "app.pfx",'
+            ' "clientCertificatePassword": "p", "sendCertificateChain": true}'
+        ),
         {"certificate": ("app.pfx",), "password": "secret:p", "send_certificate_chain": True},
     ),
     (
-        '{"tenantId": "t", "clientId": "c", "clientCertificateSubject": "my app",'
-        ' "clientCertificateIssuer": "CN=Contoso CA"}',
+        (
+            '{"tenantId": "t", "clientId": "c", "clientCertificateSubject": "my app",'
+            ' "clientCertificateIssuer": "CN=Contoso CA"}'
+        ),
         {"certificate": in_both_stores("subject=my%20app&issuer=CN%3DContoso%20CA")},
     ),
 ]
@@ -464,7 +515,11 @@ def test_a_section_that_says_nothing_of_credentials_has_none() -> None:
 
 WRONG = [
     ('{"credential": "managedidentty"}', "unknown-credential", "Did you mean managedidentity?"),
-    ('{"credential": "managedidentity", "clientId": "a", "managedIdentityObjectId": "b"}', "two-identities", ""),
+    (
+        '{"credential": "managedidentity", "clientId": "a", "managedIdentityObjectId": "b"}',
+        "two-identities",
+        "",
+    ),
     ('{"managedIdentityObjectId": "b"}', "incomplete-credential", "managedidentity"),
     ('{"credential": "workloadidentity", "tenantId": "t"}', "incomplete-credential", "TokenFilePath"),
     ('{"tenantId": "t", "clientSecret": "hunter2"}', "incomplete-credential", "ClientId"),

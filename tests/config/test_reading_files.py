@@ -25,10 +25,14 @@ VALUES = st.recursive(
         st.floats(allow_nan=False, allow_infinity=False),
         st.text(st.characters(exclude_categories=["Cs"])),
     ),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=5), inner, max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=5), inner, max_size=4)
+    ),
     max_leaves=20,
 )
-GAPS = st.sampled_from(["", " ", "\n", "\t", "// one line\n", "/* several\n * lines */", "/**/", "\r\n", "//\n"])
+GAPS = st.sampled_from(
+    ["", " ", "\n", "\t", "// one line\n", "/* several\n * lines */", "/**/", "\r\n", "//\n"]
+)
 
 
 def plain(node: Node) -> Any:
@@ -76,18 +80,21 @@ def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
     try:
         read_json(text)
     except MalformedError as error:
-        lines = text.split("\n")
-        assert error.line is not None
-        assert error.column is not None
-        assert 1 <= error.line <= len(lines)
-        assert 1 <= error.column <= len(lines[error.line - 1]) + 1
+        fault = error
+    else:
+        return
+    lines = text.split("\n")
+    assert fault.line is not None
+    assert fault.column is not None
+    assert 1 <= fault.line <= len(lines)
+    assert 1 <= fault.column <= len(lines[fault.line - 1]) + 1
 
 
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
         ('{\n "a" 1}', 2, "':' is missing"),
-        ('{\n\n a: 1}', 3, "key in double quotes"),
+        ("{\n\n a: 1}", 3, "key in double quotes"),
         ("{'a': 1}", 1, "key in double quotes"),
         ('{"a": 1 "b": 2}', 1, "expected ',' or '}'"),
         ('{"a": [1,,2]}', 1, "expected a value"),
@@ -125,10 +132,11 @@ def test_a_wrong_file_is_our_error_and_never_a_traceback(tmp_path: Path, suffix:
     try:
         found = load_settings(path, environ={})
     except ConfigurationError as error:
-        assert error.code == "malformed-settings"
+        fault = error
     else:
-        for entry in found:
-            assert str(path) in str(entry.origin)
+        assert all(str(path) in str(entry.origin) for entry in found)
+        return
+    assert fault.code == "malformed-settings"
 
 
 @pytest.mark.parametrize(

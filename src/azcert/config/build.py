@@ -125,7 +125,15 @@ def _arguments(spec: CredentialSpec) -> dict[str, Any]:
 
 def _ours(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments of azcert's classes, which take no policies; certificates are read apart."""
-    apart = {"certificate", "certificate_data", "password", "diagnostics", "telemetry", "api_version"}
+    apart = {
+        "certificate",
+        "certificate_data",
+        "password",
+        "diagnostics",
+        "logging",
+        "telemetry",
+        "api_version",
+    }
     return {name: _plain(value) for name, value in given.items() if name not in apart}
 
 

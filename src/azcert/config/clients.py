@@ -46,6 +46,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
 """Parameter -> keys that mean it, though their words differ."""
 
 FAMILIES: dict[str, dict[str, str | None]] = {
+    # Its clients make their own logging policy and take no other.
+    "azure.keyvault": {"diagnostics": None},
+    "azure.data.tables": {"diagnostics": None},
     "azure.storage": {
         # Storage has a retry policy of its own (ExponentialRetry).
         "retry_backoff_factor": "initial_backoff",
@@ -59,18 +62,28 @@ FAMILIES: dict[str, dict[str, str | None]] = {
         "connection_timeout": None,
         "read_timeout": "socket_timeout",
         "diagnostics": None,
+        "logging": None,
         "telemetry": None,
+        "retry_connect": "",
+        "retry_read": "",
+        "retry_status": "",
         "api_version": None,
     },
     "azure.eventhub": {
         "connection_timeout": None,
         "read_timeout": "socket_timeout",
         "diagnostics": None,
+        "logging": None,
         "telemetry": None,
+        "retry_connect": "",
+        "retry_read": "",
+        "retry_status": "",
         "api_version": None,
     },
 }
-"""Packages whose keywords differ from azure-core's: keyword -> theirs, None where they have none."""
+"""Packages whose keywords differ from azure-core's: keyword -> theirs, None where they have none.
+
+An empty text is a part of another keyword, with nothing to say of its own."""
 
 _ADDRESS = frozenset({"url", "uri", "endpoint"})
 _CACHED_CLIENTS = "azure.keyvault.secrets"
@@ -87,7 +100,7 @@ class ClientPlan:
     :param constructor: name of the class method, empty for the class itself.
     :param arguments: parameters from the section, by their Python names.
     :param credential: None where the client is made without one.
-    :param keywords: options; ``diagnostics`` and ``telemetry`` are yet to be realised.
+    :param keywords: options; ``diagnostics``, ``logging`` and ``telemetry`` are yet to be realised.
     :param cache: how secrets are kept, None for not at all.
     """
 
@@ -290,6 +303,8 @@ def _options(cls: type, shape: Shape, section: Settings, defaults: Settings | No
             target = family.get(name, name)
             if name == "api_version" and each in sections[:-2]:
                 continue  # a version is one service's, not everyone's default
+            if target == "":
+                continue
             if target is not None and _takes(shape, target):
                 keywords[target] = value
             elif each in sections[-2:]:
@@ -298,9 +313,14 @@ def _options(cls: type, shape: Shape, section: Settings, defaults: Settings | No
 
 
 def _takes(shape: Shape, name: str) -> bool:
-    return name in {*shape.parameters, *shape.keywords, *CORE_KEYWORDS, "diagnostics", "telemetry"} or (
-        name == "initial_backoff"
-    )
+    return name in {
+        *shape.parameters,
+        *shape.keywords,
+        *CORE_KEYWORDS,
+        "diagnostics",
+        "logging",
+        "telemetry",
+    } or (name == "initial_backoff")
 
 
 def _family(cls: type) -> Mapping[str, str | None]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from azcert.config.origin import Entry
     from azcert.config.settings import Settings
 
-__all__ = ["IDENTITY_WEB_KEYS", "LISTS", "from_lists"]
+__all__ = ["IDENTITY_WEB_KEYS", "ITEM_KEYS", "LISTS", "SOURCE_TYPES", "from_lists"]
 
 LISTS = ("ClientCredentials", "ClientCertificates")
 IDENTITY_WEB_KEYS = (
@@ -45,7 +45,7 @@ IDENTITY_WEB_KEYS = (
 )
 """Keys of an ``AzureAd`` section besides those of `azcert.config.flat`."""
 
-_ITEM_KEYS = (
+ITEM_KEYS = (
     "SourceType",
     "KeyVaultUrl",
     "KeyVaultCertificateName",
@@ -106,7 +106,7 @@ def _item(section: Settings, item: Settings, environ: Mapping[str, str]) -> Cred
             code="incomplete-credential",
             remedy=f"Add one of {', '.join(_READERS)}.",
         )
-    refuse_unknown(item, _ITEM_KEYS)
+    refuse_unknown(item, ITEM_KEYS)
     kind = _kind(entry, item.text("SourceType") or "")
     if kind not in _READERS:
         raise wrong(
@@ -255,3 +255,6 @@ _READERS: dict[str, Callable[[Settings, Settings, Entry, Mapping[str, str]], Cre
     "SignedAssertionFromManagedIdentity": _managed,
     "SignedAssertionFilePath": _file,
 }
+
+SOURCE_TYPES = tuple(_READERS)
+"""The sources of credentials that can be used from Python."""

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from azcert.config.settings import Settings
 
 __all__ = [
+    "DIAGNOSTICS_KEYS",
     "OPTION_KEYS",
+    "RETRY_KEYS",
     "Diagnostics",
     "read_options",
     "realise",
@@ -32,8 +34,8 @@ __all__ = [
 _log = logging.getLogger("azcert.config")
 
 OPTION_KEYS = ("Retry", "Diagnostics", "NetworkTimeout", "ServiceVersion", "ApiVersion")
-_RETRY_KEYS = ("MaxRetries", "Delay", "MaxDelay", "Mode", "NetworkTimeout")
-_DIAGNOSTICS_KEYS = (
+RETRY_KEYS = ("MaxRetries", "Delay", "MaxDelay", "Mode", "NetworkTimeout")
+DIAGNOSTICS_KEYS = (
     "ApplicationId",
     "IsLoggingEnabled",
     "IsLoggingContentEnabled",
@@ -56,12 +58,10 @@ _said: set[str] = set()
 class Diagnostics:
     """What is logged of requests.
 
-    :param enabled: False logs nothing of them.
     :param headers: names of headers whose values may be logged, besides azure-core's own list.
     :param query: the same of query parameters.
     """
 
-    enabled: bool = True
     headers: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
 
@@ -69,7 +69,7 @@ class Diagnostics:
 def read_options(section: Settings) -> dict[str, Any]:
     """Return the keywords that ``Retry``, ``Diagnostics``, ``NetworkTimeout`` and the version amount to.
 
-    A keyword ``diagnostics`` holds a `Diagnostics`; `realise` makes azure-core's of it.
+    ``diagnostics`` (a `Diagnostics`), ``logging`` and ``telemetry`` are left for `realise`.
 
     :raises azcert.errors.ConfigurationError: a value is of another type, or a key is unknown.
     """
@@ -83,11 +83,14 @@ def read_options(section: Settings) -> dict[str, Any]:
 
 
 def _retry(section: Settings) -> dict[str, Any]:
-    refuse_unknown(section, _RETRY_KEYS)
+    refuse_unknown(section, RETRY_KEYS)
     keywords: dict[str, Any] = {}
     retries = section.integer("MaxRetries")
     if retries is not None:
-        keywords["retry_total"] = retries
+        # azure-core also counts by cause, three of each by default, whatever the total.
+        keywords.update(
+            dict.fromkeys(("retry_total", "retry_connect", "retry_read", "retry_status"), retries)
+        )
     for name, keyword in (("Delay", "retry_backoff_factor"), ("MaxDelay", "retry_backoff_max")):
         delay = section.duration(name)
         if delay is not None:
@@ -108,7 +111,7 @@ def _timeout(section: Settings, keywords: dict[str, Any]) -> None:
 
 
 def _diagnostics(section: Settings) -> dict[str, Any]:
-    refuse_unknown(section, _DIAGNOSTICS_KEYS)
+    refuse_unknown(section, DIAGNOSTICS_KEYS)
     keywords: dict[str, Any] = {}
     application, entry = section.text("ApplicationId"), section.entry("ApplicationId")
     if application is not None and entry is not None:
@@ -120,11 +123,12 @@ def _diagnostics(section: Settings) -> dict[str, Any]:
         keywords["logging_enable"] = True
     if section.boolean("IsTelemetryEnabled") is False:
         keywords["telemetry"] = False
-    enabled = section.boolean("IsLoggingEnabled")
+    if section.boolean("IsLoggingEnabled") is False:
+        keywords["logging"] = False
     headers = _both(section, "LoggedHeaderNames")
     query = _both(section, "LoggedQueryParameters")
-    if enabled is False or headers or query:
-        keywords["diagnostics"] = Diagnostics(enabled is not False, headers, query)
+    if headers or query:
+        keywords["diagnostics"] = Diagnostics(headers, query)
     tracing = section.boolean("IsDistributedTracingEnabled")
     for name in _WITHOUT_COUNTERPART:
         given = section.entry(name)
@@ -175,10 +179,12 @@ def unknown_key(section: Settings, name: str, known: Iterable[str]) -> Exception
 
 
 def realise(keywords: dict[str, Any]) -> dict[str, Any]:
-    """Return *keywords* with ``diagnostics`` and ``telemetry`` made into azure-core's policies."""
+    """Return *keywords* with ``logging``, ``diagnostics`` and ``telemetry`` made into what azure-core takes."""
     made = dict(keywords)
     diagnostics = made.pop("diagnostics", None)
     telemetry = made.pop("telemetry", True)
+    if not made.pop("logging", True):
+        made["logger"] = _silent()  # HttpLoggingPolicy's own keyword
     if diagnostics is None and telemetry:
         return made
     from azure.core.pipeline.policies import (  # noqa: PLC0415 - imported only where settings ask for it
@@ -189,7 +195,7 @@ def realise(keywords: dict[str, Any]) -> dict[str, Any]:
     if not telemetry:
         made["user_agent_policy"] = SansIOHTTPPolicy()
     if diagnostics is not None:
-        policy = HttpLoggingPolicy(logger=None if diagnostics.enabled else _silent())
+        policy = HttpLoggingPolicy(logger=made.get("logger"))
         policy.allowed_header_names = {*policy.allowed_header_names, *diagnostics.headers}
         policy.allowed_query_params = {*policy.allowed_query_params, *diagnostics.query}
         made["http_logging_policy"] = policy

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from azcert.config.build import build_credential
 from azcert.config.factory import Factory
 from azcert.vault.sync import SecretCachePolicy
 
@@ -12,9 +13,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from azcert.config.load import SettingsFrom
     from azcert.vault.policy import CacheRules
 
-__all__ = ["AzureClients"]
+__all__ = ["AzureClients", "credential_from_settings"]
 
 C = TypeVar("C")
 
@@ -63,3 +65,12 @@ class AzureClients(Factory):
 
 def _nothing() -> None:
     """Stand for the ``close`` of a credential that holds nothing open."""
+
+
+def credential_from_settings(settings: SettingsFrom, section: str | None = None) -> Any:
+    """Return the credential that *section* of *settings* describes, else the defaults', else the default chain.
+
+    :raises azcert.errors.ConfigurationError: the settings cannot be read, or describe none that can be built.
+    """
+    factory = AzureClients.from_settings(settings)
+    return build_credential(factory.credential_spec(section), asynchronous=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from azcert.errors import ConfigurationError
+from azcert.errors import AzcertError
 
 __all__ = ["OneClient"]
 
@@ -15,7 +15,8 @@ class OneClient:
     def __setattr__(self, name: str, value: Any) -> None:
         # Building a pipeline sets `next`; a second one would read what the first one's identity may.
         if name == "next" and getattr(self, "next", None) is not None:
-            raise ConfigurationError(
+            # No ValueError: Key Vault's constructors take each of those for a wrong version.
+            raise AzcertError(
                 f"This {type(self).__name__} already belongs to a client; another may have another identity.",
                 code="cache-shared",
                 remedy=f"Make one {type(self).__name__} for each client.",

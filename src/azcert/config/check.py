@@ -1,0 +1,114 @@
+"""What is wrong with settings, found without signing in: every section that describes a client or a credential."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from azcert._values import words
+from azcert.config.choose import CREDENTIAL_KEYS, choose_credential
+from azcert.config.clients import plan_client
+from azcert.config.layers import fold
+from azcert.config.origin import Place
+from azcert.config.secrecy import is_secret
+from azcert.errors import AzcertError, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from azcert.config.settings import Settings
+
+__all__ = ["Finding", "check_settings", "client_class", "described_sections"]
+
+_ADDRESS = frozenset({"url", "uri", "endpoint", "namespace"})
+_TELLING = {fold(name) for name in (*CREDENTIAL_KEYS, "CredentialSource")} - {fold("Scopes"), fold("Domain")}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about the settings.
+
+    :param fatal: a program could not use the section; else advice.
+    """
+
+    section: str
+    fatal: bool
+    code: str
+    message: str
+
+
+def check_settings(settings: Settings, clients: Mapping[str, type] | None = None) -> list[Finding]:
+    """Return what is wrong: with the credentials of all sections, and with the *clients* of those named.
+
+    :param clients: client classes by section.
+    """
+    findings: list[Finding] = []
+    for path in described_sections(settings):
+        try:
+            choose_credential(settings.section(path))
+        except AzcertError as error:
+            findings.append(Finding(path, fatal=True, code=error.code, message=str(error)))
+    for path, client in (clients or {}).items():
+        try:
+            plan_client(client, settings.section(path), root=settings)
+        except AzcertError as error:
+            finding = Finding(path, fatal=True, code=error.code, message=str(error))
+            if finding not in findings:
+                findings.append(finding)
+    findings += [
+        Finding(
+            entry.key.rpartition(":")[0],
+            fatal=False,
+            code="secret-in-file",
+            message=f"The setting {entry.key} ({entry.origin}) is a secret in a settings file.",
+        )
+        for entry in settings
+        if entry.origin.place is Place.FILE
+        and isinstance(entry.text, str)
+        and is_secret(entry.key, entry.text)
+    ]
+    return findings
+
+
+def described_sections(settings: Settings) -> list[str]:
+    """Return the sections, from files and code, that seem to describe a client or a credential."""
+    found: list[str] = []
+    for entry in settings:
+        section, _, name = entry.key.rpartition(":")
+        parts = section.split(":")
+        if entry.origin.place is Place.ENVIRONMENT and ":" not in entry.key:
+            continue
+        telling = fold(name) in _TELLING or bool(words(name) and words(name)[-1] in _ADDRESS)
+        if fold("Credential") in [fold(part) for part in parts]:
+            parts = parts[: [fold(part) for part in parts].index(fold("Credential"))]
+            telling = True
+        lists = [
+            n for n, part in enumerate(parts) if fold(part) in {"CLIENTCREDENTIALS", "CLIENTCERTIFICATES"}
+        ]
+        if lists:
+            parts, telling = parts[: lists[0]], True
+        path = ":".join(parts)
+        if telling and path and fold(path) not in [fold(each) for each in found]:
+            found.append(path)
+    return found
+
+
+def client_class(name: str) -> type:
+    """Return the class ``package.module:Class``.
+
+    :raises azcert.errors.ConfigurationError: there is none.
+    """
+    module, _, attribute = name.replace(":", ".").rpartition(".")
+    try:
+        found = getattr(import_module(module), attribute, None)
+    except (ImportError, ValueError):
+        found = None
+    if not isinstance(found, type):
+        raise ConfigurationError(
+            f"There is no class {name}.",
+            code="no-class",
+            remedy="Write package and class, such as azure.keyvault.secrets.SecretClient; its package must be "
+            "installed.",
+        )
+    return found

@@ -1,0 +1,118 @@
+"""A JSON Schema of the settings, for completion and checks in editors; made from the tables that read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from azcert.config.certificates import CERTIFICATE_KEYS
+from azcert.config.flat import FLAT_KEYS
+from azcert.config.identity_web import ITEM_KEYS, LISTS, SOURCE_TYPES
+from azcert.config.kinds import KINDS, Type
+from azcert.config.options import DIAGNOSTICS_KEYS, RETRY_KEYS
+from azcert.config.sources import SOURCE_NAMES
+
+__all__ = ["settings_schema"]
+
+_SPAN = {
+    "type": "string",
+    "pattern": r"^([0-9]+[.:])?[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,7})?)?$",
+    "description": "A time span: [days.]hh:mm:ss",
+}
+_BOOLEAN = {"type": ["boolean", "string"]}
+_TEXT = {"type": ["string", "null"]}
+_TEXTS = {"type": ["array", "string"], "items": {"type": "string"}}
+_BY_TYPE: dict[Type, dict[str, Any]] = {
+    Type.TEXT: _TEXT,
+    Type.SECRET: {**_TEXT, "description": "A secret: better an environment variable or user secrets."},
+    Type.BOOLEAN: _BOOLEAN,
+    Type.SECONDS: _SPAN,
+    Type.TEXTS: _TEXTS,
+}
+_SPANS = frozenset(
+    {"Delay", "MaxDelay", "NetworkTimeout", "Ttl", "PinnedTtl", "RefreshAhead", "Stale", "Patience"}
+)
+
+
+def settings_schema() -> dict[str, Any]:
+    """Return the schema (JSON Schema 2020-12) of ``appsettings.json``.
+
+    Sections may hold anything: only what azcert reads is described.
+    """
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Settings of Azure clients and credentials, as azcert reads them",
+        "type": "object",
+        "additionalProperties": {"anyOf": [{"$ref": "#/$defs/section"}, True]},
+        "properties": {"Default": {"$ref": "#/$defs/section"}, "AzureClients": {"type": "object"}},
+        "$defs": {
+            "section": _section(),
+            "credential": _credential(),
+            "retry": _object(
+                RETRY_KEYS, {"Mode": {"enum": ["Exponential", "Fixed"]}, "MaxRetries": _number()}
+            ),
+            "diagnostics": _object(
+                DIAGNOSTICS_KEYS,
+                {name: _BOOLEAN for name in DIAGNOSTICS_KEYS if name.startswith("Is")}
+                | {name: _TEXTS for name in DIAGNOSTICS_KEYS if name.endswith(("Names", "Parameters"))}
+                | {"ApplicationId": {"type": "string", "maxLength": 24}, "LoggedContentSizeLimit": _number()},
+            ),
+            "cache": _object(
+                ("Ttl", "PinnedTtl", "RefreshAhead", "Stale", "Patience"),
+                {"Enabled": _BOOLEAN, "Capacity": _number()},
+            ),
+        },
+    }
+
+
+def _number() -> dict[str, Any]:
+    return {"type": ["integer", "string"]}
+
+
+def _object(names: tuple[str, ...], special: dict[str, Any]) -> dict[str, Any]:
+    properties: dict[str, Any] = {name: _SPAN if name in _SPANS else _TEXT for name in names}
+    return {"type": "object", "properties": {**properties, **special}, "additionalProperties": False}
+
+
+def _section() -> dict[str, Any]:
+    flat = {name: _TEXT for name in FLAT_KEYS if name != "credential"}
+    special = {
+        "sendCertificateChain": _BOOLEAN,
+        "additionallyAllowedTenants": _TEXTS,
+        "processTimeout": _SPAN,
+    }
+    options = {"Retry": {"$ref": "#/$defs/retry"}, "Diagnostics": {"$ref": "#/$defs/diagnostics"}}
+    items = {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                **{name: {} for name in ITEM_KEYS},
+                "SourceType": {"enum": list(SOURCE_TYPES)},
+            },
+            "additionalProperties": False,
+        },
+    }
+    return {
+        "type": ["object", "string"],
+        "properties": {
+            **flat,
+            **special,
+            "credential": {"type": "string", "examples": sorted(SOURCE_NAMES)},
+            "Credential": {"anyOf": [{"$ref": "#/$defs/credential"}, {"type": "string", "pattern": "^\\$"}]},
+            "Options": {"type": "object", "properties": options},
+            **options,
+            "Cache": {"anyOf": [{"$ref": "#/$defs/cache"}, {"type": "boolean"}]},
+            **dict.fromkeys(LISTS, items),
+        },
+    }
+
+
+def _credential() -> dict[str, Any]:
+    properties: dict[str, Any] = dict.fromkeys((*FLAT_KEYS, *CERTIFICATE_KEYS), {})
+    for kind in KINDS.values():
+        properties.update({name: _BY_TYPE[key.type] for name, key in kind.keys.items()})
+    properties["CredentialSource"] = {"type": "string", "examples": sorted(SOURCE_NAMES)}
+    properties["ManagedIdentityIdKind"] = {"enum": ["SystemAssigned", "ClientId", "ResourceId", "ObjectId"]}
+    properties["ManagedIdentityId"] = _TEXT
+    properties["Sources"] = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/credential"}}
+    return {"type": "object", "properties": properties}
