@@ -12,11 +12,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILES = replay.recordings("entra", "keyvault")
+# A clone of the repository alone has no recordings: one test says so, so that none is skipped.
+CASES = [pytest.param(path, id=path.stem) for path in FILES] or [
+    pytest.param(None, id="there-are-no-recordings-here")
+]
 
 
 @pytest.mark.parametrize("slow", [False, True], ids=["at-once", "with-delays"])
-@pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
-def test_answers_as_the_real_service_did(path: Path, slow: bool) -> None:
+@pytest.mark.parametrize("path", CASES)
+def test_answers_as_the_real_service_did(path: Path | None, slow: bool) -> None:
+    if path is None:
+        assert not replay.folder().exists()
+        return
     player = replay.Player(path, slow)
     player.play()
     assert not player.failures, "\n".join(player.failures)
