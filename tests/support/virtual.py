@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.core.pipeline.transport import AsyncHttpTransport
 
-from azcert.credential.flow import Clock
+from azcert.credential.wanted import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from azcert.credential.caches.memory import DEFAULT_LIMIT
 from azcert.credential.events import EventKind
 from azcert.credential.flight import Flight
-from azcert.credential.flow import SYSTEM_CLOCK
 from azcert.credential.forks import renew_after_fork
 from azcert.credential.freshness import Freshness
 from azcert.credential.options import build_engine
+from azcert.credential.wanted import SYSTEM_CLOCK
 from azcert.wire.async_ import AsyncChannel
 from azcert.wire.loops import current_loop, new_event, start
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from azcert._redact import Secret
     from azcert.credential.caches.entry import TokenCache
     from azcert.credential.events import OnEvent
-    from azcert.credential.flow import Clock, Wanted
     from azcert.credential.tokens import Slot
+    from azcert.credential.wanted import Clock, Wanted
     from azcert.sources.source import Source
 
 __all__ = ["CertificateCredential"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from azcert.credential.flow import UNAVAILABLE
+from azcert.credential.wanted import UNAVAILABLE
 from azcert.errors import AuthenticationError
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from azcert._redact import Secret
 from azcert.credential.backoff import RetryRule
 from azcert.credential.caches.memory import TokenTable
-from azcert.credential.flow import Engine, Identity
+from azcert.credential.flow import Engine
+from azcert.credential.wanted import Identity
 from azcert.entra.authority import ADFS, check_tenant, default_authority, parse_authority
 from azcert.entra.discovery import discovery_flow
 from azcert.entra.region import configured_regions
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from azcert.credential.caches.entry import TokenCache
     from azcert.credential.events import OnEvent
-    from azcert.credential.flow import Clock
+    from azcert.credential.wanted import Clock
     from azcert.sources.source import Source
 
 __all__ = ["build_engine"]
