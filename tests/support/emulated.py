@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from azcert.emulator.entra import routes as entra
+from azcert.emulator.entra import tokens
 from azcert.emulator.keyvault import routes as keyvault
 from azcert.emulator.world import World
 
@@ -103,6 +104,14 @@ def sign(key: rsa.RSAPrivateKey, header: dict[str, Any], claims: Any, *, salt: i
     return f"{signed}.{b64(key.sign(signed.encode(), scheme, digest))}"
 
 
+@cache
+def signing_key() -> Any:
+    """Return what a world keeps as its signing key: one for all worlds, since making it takes long."""
+    world = World()
+    tokens.signing_key(world)
+    return world.documents.get("signing-key", "entra")
+
+
 class Emulated:
     """A world with one tenant, one app with a certificate and a secret, and one vault; and its services."""
 
@@ -114,6 +123,7 @@ class Emulated:
         self.key = rsa_key()
         self.certificate = certificate(self.key)
         put = self.world.documents.put
+        put("signing-key", "entra", signing_key())
         put("tenant", tenant.lower(), {"id": tenant, "domains": [DOMAIN]})
         self.app = {
             "id": "aaaaaaaa-9999-0000-1111-bbbbbbbbbbbb",
