@@ -8,7 +8,7 @@ import re
 from support.console import ROOT
 
 ROW = re.compile(r"^\| (?P<promise>[^|]+?) \| (?P<witnesses>[^|]+?) \|$", re.MULTILINE)
-PROMISE = re.compile(r"^- (?P<text>(?:.|\n  )+?)$", re.MULTILINE)
+PROMISE = re.compile(r"^- (?P<text>.+(?:\n  .+)*)", re.MULTILINE)
 
 
 def promises() -> set[str]:
