@@ -79,8 +79,8 @@ class Endpoint:
 
     def ask(
         self, wanted: Wanted, certificate: SigningCertificate, deadline: float, *, patient: bool
-    ) -> LongFlow[Slot]:
-        """Ask until there is a token or no more time.
+    ) -> LongFlow[tuple[Slot, SigningCertificate]]:
+        """Ask until there is a token or no more time; return it with the certificate that got it.
 
         :param certificate: the one to begin with.
         :param deadline: by the monotonic clock.
@@ -105,7 +105,7 @@ class Endpoint:
                 if isinstance(outcome, Issued):
                     backoff.answered()
                     self._follower.accepted(conversation.certificate)
-                    return self._slot(wanted, outcome)
+                    return self._slot(wanted, outcome), conversation.certificate
                 self._busy(conversation, backoff, outcome)
 
     def _turn(self, conversation: _Conversation, backoff: Backoff) -> Generator[Pause, None, None]:

@@ -195,7 +195,8 @@ class Engine:
             self._check_authority = None
         certificate: SigningCertificate = yield Work(self._follower.current, self._follower.blocking)
         if self.cache is None:
-            return (yield from self._endpoint.ask(wanted, certificate, deadline, patient=patient))
+            slot, _ = yield from self._endpoint.ask(wanted, certificate, deadline, patient=patient)
+            return slot
         key = self._key(wanted, certificate)
         if wanted.claims is None:
             stored = yield from self._stored(self.cache, key, wanted, patient=patient)
@@ -245,7 +246,9 @@ class Engine:
             stored = yield from self._stored(cache, key, wanted, patient=patient)
             if stored is not None:
                 return stored
-        slot = yield from self._endpoint.ask(wanted, certificate, deadline, patient=patient)
+        slot, used = yield from self._endpoint.ask(wanted, certificate, deadline, patient=patient)
+        if used is not certificate:
+            key = self._key(wanted, used)
         kept = StoredToken(Secret(slot.token.token), slot.expires_on, slot.refresh_on)
         yield Work(lambda: cache.put(key, kept), cache.shared)
         return slot
