@@ -2,7 +2,8 @@
 
     python -m bench [--runs N] [--only NAME] [--markdown FILE]
 
-``--only`` picks by name: importing, second_process, calling, remembering, herds, fleets, asking, signing.
+``--only`` picks by name: importing, second_process, calling, remembering, herds, fleets, asking, signing,
+javascript.
 ``--markdown`` also writes the table and the machine between the two marks in FILE.
 """
 

@@ -116,6 +116,7 @@ class Endpoint:
                     "token_endpoint": f"{base}/oauth2/v2.0/token",
                     "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
                     "issuer": f"{base}/v2.0",
+                    "jwks_uri": f"{base}/discovery/v2.0/keys",
                 },
             )
         self.state.asked += 1

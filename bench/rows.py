@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bench import node
 from bench.redis_server import redis_server
 from bench.setting import finish
 
@@ -194,6 +195,29 @@ def signing(setting: Setting, runs: int) -> Iterator[Row]:
         )
 
 
+def javascript(setting: Setting, runs: int) -> Iterator[Row]:
+    """The same jobs done by @azure/identity, where Node is present."""
+    if not node.ready():
+        return
+    runs = min(runs, _FEW)
+    jobs = (
+        ("first token, fresh process", "s", "first-token", ("first-token", OURS, "alone")),
+        ("cached get_token, aio, 1 token", "ns", "cached", ("cached-aio", OURS, "1")),
+        ("herd of 100 tasks: until all have it", "s", "herd", ("herd-tasks", OURS, "100")),
+    )
+    for name, unit, what, ours in jobs:
+        theirs, mine, asked = Figures(), Figures(), (Figures(), Figures())
+        for _ in range(runs):
+            setting.control(reset=1)
+            mine.runs.append(setting.probe(*ours))
+            asked[0].runs.append(setting.control(reset=1)["asked"])
+            theirs.runs.append(node.probe(setting, what))
+            asked[1].runs.append(setting.control(reset=1)["asked"])
+        if what == "herd":
+            yield Row("herd of 100 tasks: requests", "", *asked, against="@azure/identity")
+        yield Row(name, unit, mine, theirs, against="@azure/identity")
+
+
 def _openssl() -> float:
     output = subprocess.run(
         ["openssl", "speed", "-elapsed", "-seconds", "1", "rsa2048"],
@@ -206,7 +230,7 @@ def _openssl() -> float:
     return float(found[1])
 
 
-_ALL = (importing, second_process, calling, remembering, herds, fleets, asking, signing)
+_ALL = (importing, second_process, calling, remembering, herds, fleets, asking, signing, javascript)
 
 
 def measure(setting: Setting, runs: int, only: str = "") -> Iterator[Row]:
