@@ -9,14 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from azure.identity import EnvironmentCredential
+from azure.keyvault.secrets import SecretClient
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
+from azcert.emulator.ready_made import SECRET as DEMO_SECRET
 from support.emulated import CLIENT, PRINCIPAL, SECRET, TENANT, VAULT, Emulated
 
 if TYPE_CHECKING:
     from httpx2 import Response
+
+    from azcert.emulator.fixture import AzcertEmulator
 
 HOST = f"{VAULT}.vault.azure.net"
 API = "api-version=2025-07-01"
@@ -120,6 +125,19 @@ def test_a_revoked_token_gets_a_claims_challenge_that_a_new_token_meets(emulated
     wanted = base64.b64decode(found[1]).decode()
     new = emulated.token_request(claims=wanted, client_secret=SECRET).json()["access_token"]
     assert bearer(emulated, new).status_code == 200
+
+
+def test_microsofts_client_meets_the_claims_challenge_by_itself(azcert_environment: AzcertEmulator) -> None:
+    world = azcert_environment.world
+    with (
+        EnvironmentCredential() as credential,
+        SecretClient(azcert_environment.vault_url, credential) as client,
+    ):
+        before = client.get_secret(DEMO_SECRET).value
+        asked = len(world.record)
+        world.tokens_revoked_before = world.clock.now() + 1
+        assert client.get_secret(DEMO_SECRET).value == before
+    assert len(world.record) == asked + 1
 
 
 ROLES = {
