@@ -1,0 +1,146 @@
+"""The default chain: any source in the environment, azure-identity's chain after it, an error that explains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from azure.core.exceptions import ClientAuthenticationError
+from azure.identity import DefaultAzureCredential
+
+import azcert
+import azcert.aio
+from azcert._redact import Secret
+from azcert.credential.environment import certificate_from, plan_default
+from azcert.errors import AuthenticationError, ConfigurationError, SelectionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IDS = {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c"}
+CERTIFICATE = {**IDS, "AZURE_CLIENT_CERTIFICATE_PATH": "store:CurrentUser/My?thumbprint=" + "A" * 40}
+NO_IMDS = {"exclude_managed_identity_credential": True}
+SCOPE = "https://vault.azure.net/.default"
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    import os
+
+    for name in [name for name in os.environ if name.startswith(("AZURE_", "MSI_", "IDENTITY_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    yield
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", False), ("false", False), ("0", False), ("true", True), ("1", True)]
+)
+def test_the_chain_switch_is_a_boolean(text: str, expected: bool) -> None:
+    found = certificate_from({**CERTIFICATE, "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN": text})
+    assert found is not None
+    assert found.send_certificate_chain is expected
+
+
+def test_a_chain_switch_that_is_no_boolean_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="neither true nor false"):
+        certificate_from({**CERTIFICATE, "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN": "maybe"})
+
+
+def test_a_secret_beside_the_certificate_wins_and_an_empty_one_does_not() -> None:
+    assert certificate_from({**CERTIFICATE, "AZURE_CLIENT_SECRET": "s"}) is None
+    assert certificate_from({**CERTIFICATE, "AZURE_CLIENT_SECRET": ""}) is not None
+
+
+@pytest.mark.parametrize("missing", sorted(CERTIFICATE))
+def test_all_three_variables_are_needed(missing: str) -> None:
+    assert certificate_from({**CERTIFICATE, missing: ""}) is None
+
+
+def test_the_password_is_a_secret() -> None:
+    found = certificate_from({**CERTIFICATE, "AZURE_CLIENT_CERTIFICATE_PASSWORD": "hunter2"})
+    assert found is not None
+    assert isinstance(found.password, Secret)
+    assert "hunter2" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("selection", "options", "ours", "theirs"),
+    [
+        ("", {}, True, True),
+        ("prod", {}, True, True),
+        ("dev", {}, False, True),
+        ("EnvironmentCredential", {}, True, False),
+        ("azureclicredential", {}, False, True),
+        ("", {"exclude_environment_credential": True}, False, True),
+        ("dev", {"exclude_environment_credential": False}, True, True),
+        ("environmentcredential", {"exclude_cli_credential": False}, True, True),
+    ],
+)
+def test_selection_and_exclusions_are_respected(
+    selection: str, options: dict[str, Any], ours: bool, theirs: bool
+) -> None:
+    plan = plan_default(options, {**CERTIFICATE, "AZURE_TOKEN_CREDENTIALS": selection})
+    assert (plan.certificate is not None, plan.chain_options is not None) == (ours, theirs)
+
+
+def test_a_misspelt_keyword_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigurationError, match="exclude_cli_credential"):
+        azcert.DefaultCredential(exclude_cli_credentials=True)
+
+
+def test_a_certificate_that_is_not_there_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**IDS, "AZURE_CLIENT_CERTIFICATE_PATH": "env:NO_SUCH_CERTIFICATE"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SelectionError, match="NO_SUCH_CERTIFICATE"):
+        azcert.DefaultCredential()
+
+
+def assert_explains(error: AuthenticationError) -> None:
+    assert isinstance(error, ClientAuthenticationError)
+    tried = [each["credential"] for each in error.details["attempts"]]
+    assert tried[0] == "EnvironmentCredential"
+    assert "AzureCliCredential" in tried
+    text = str(error)
+    assert "not set: AZURE_TENANT_ID, AZURE_CLIENT_ID" in text
+    assert "az login" in text
+    assert SCOPE in text
+    for each in error.details["attempts"]:
+        assert each["reason"]
+        assert each["remedy"]
+        assert each["milliseconds"] >= 0
+
+
+def test_the_error_lists_each_attempt_why_and_what_would_help() -> None:
+    with azcert.DefaultCredential(**NO_IMDS) as credential:
+        with pytest.raises(AuthenticationError) as caught:
+            credential.get_token(SCOPE)
+        assert_explains(caught.value)
+        with pytest.raises(AuthenticationError):
+            credential.get_token_info(SCOPE)
+        assert len(credential.attempts) == len(caught.value.details["attempts"])
+
+
+async def test_awaited_the_error_lists_the_same() -> None:
+    async with azcert.aio.DefaultCredential(**NO_IMDS) as credential:
+        with pytest.raises(AuthenticationError) as caught:
+            await credential.get_token(SCOPE)
+    assert_explains(caught.value)
+
+
+def test_the_links_are_azure_identitys_own_in_its_order() -> None:
+    theirs = [
+        getattr(each, "_credential_name", type(each).__name__)
+        for each in DefaultAzureCredential(**NO_IMDS).credentials
+    ]
+    with azcert.DefaultCredential(**NO_IMDS) as credential, pytest.raises(AuthenticationError) as caught:
+        credential.get_token(SCOPE)
+    assert [each["credential"] for each in caught.value.details["attempts"]] == theirs
+
+
+def test_variables_narrow_the_chain_and_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "azureclicredential")
+    with azcert.DefaultCredential() as credential, pytest.raises(AuthenticationError) as caught:
+        credential.get_token(SCOPE)
+    assert [each["credential"] for each in caught.value.details["attempts"]] == ["AzureCliCredential"]
+    assert "AZURE_TOKEN_CREDENTIALS=azureclicredential" in str(caught.value)
