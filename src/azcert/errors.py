@@ -102,7 +102,7 @@ class RegistrationError(AzcertError):
 
 
 class TransportError(AzcertError, AzureError):
-    """No answer, or no whole one, came over the network; ``details["retryable"]`` tells if waiting may help."""
+    """No answer, or no whole one, came over the network; ``details["retryable"]``: may waiting help."""
 
     def __init__(self, message: str, *, code: str, remedy: str | None = None, **details: Any) -> None:
         AzureError.__init__(self, message)

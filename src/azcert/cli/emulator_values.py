@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 __all__ = ["DURATION", "MOMENT", "Moment"]
 
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:
+    # Generic since click 8.4 only.
+    _ParamType = click.ParamType
+
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*([smhd]?)")
 
 
-class _Duration(click.ParamType):
+class _Duration(_ParamType):
     """A number of seconds, or with a unit: ``90``, ``1.5s``, ``10m``, ``2h``, ``30d``."""
 
     name = "duration"
@@ -49,7 +55,7 @@ class Moment:
         return dt.datetime.fromisoformat(self.set).timestamp() if self.set else now + self.advance
 
 
-class _Moment(click.ParamType):
+class _Moment(_ParamType):
     name = "moment"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Moment:
