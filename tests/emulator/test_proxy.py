@@ -203,6 +203,7 @@ def test_stop_does_not_wait_for_an_answer_that_takes_long(
 def test_answers_do_not_wait_for_delayed_acknowledgements(tmp_path: Path) -> None:
     with emulator() as running, requests.Session() as client:
         (tmp_path / "ca.pem").write_bytes(running.authority.pem)
+        client.trust_env = False
         client.proxies = {"https": running.proxy_url}
         client.verify = str(tmp_path / "ca.pem")
         fastest = 1.0

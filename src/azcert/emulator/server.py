@@ -254,7 +254,7 @@ def _services(world: World) -> dict[Service, Sequence[BaseRoute]]:
 
 
 def _listen(port: int) -> socket.socket:
-    # With the protocol named, asyncio sets TCP_NODELAY on what is accepted: else each answer waits 40 ms for a
+    # With the protocol named, asyncio sets TCP_NODELAY on what it accepts: else each answer waits 40 ms for a
     # delayed acknowledgement. socket.create_server leaves it out.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
