@@ -468,6 +468,27 @@ def test_a_closed_signer_signs_no_more_and_the_last_one_logs_out(faulty: Token, 
     assert faults.logins() == 2
 
 
+def test_signers_that_come_and_go_in_threads_do_not_log_each_other_out(token: Token) -> None:
+    make(token, key := new_name())
+    failures: list[BaseException] = []
+
+    def come_and_go() -> None:
+        try:
+            for _ in range(15):
+                found = open_source(uri_of(key), password=pin()).load()
+                found.signer.sign(b"data", Algorithm.PS256)
+                found.signer.close()
+        except AzcertError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=come_and_go) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
 def test_a_forked_child_signs_with_sessions_of_its_own(token: Token) -> None:
     signer = generate_in_token(token, pin, new_name())
     signer.sign(b"data", Algorithm.PS256)

@@ -100,6 +100,7 @@ class Token:
         self._idle: list[TokenSession] = []
         self._login: pkcs11.Session | None = None
         self._generation = 0
+        self._active = 0
 
     def use(self, pin: PinGiver, work: Callable[[TokenSession], T], what: str, *, write: bool = False) -> T:
         """Run *work* in a session that is logged in, alone in that session.
@@ -127,6 +128,15 @@ class Token:
 
     def _use(self, pin: PinGiver, work: Callable[[TokenSession], T], *, write: bool) -> T:
         with self._lock:
+            self._active += 1
+        try:
+            return self._use_logged_in(pin, work, write=write)
+        finally:
+            with self._lock:
+                self._active -= 1
+
+    def _use_logged_in(self, pin: PinGiver, work: Callable[[TokenSession], T], *, write: bool) -> T:
+        with self._lock:
             self._log_in(pin)
             session = self._idle.pop() if self._idle and not write else None
             generation = self._generation
@@ -147,12 +157,11 @@ class Token:
 
     def _drop(self, generation: int) -> None:
         """Forget the sessions, unless another thread has already opened newer ones."""
-        with self._lock:
+        with self.module.turn(), self._lock:
             if generation != self._generation:
                 return
             idle, self._idle, self._login = self._idle, [], None
             self._generation += 1
-        with self.module.turn():
             for session in idle:
                 session.close()
 
@@ -235,7 +244,7 @@ class Token:
     @property
     def in_use(self) -> bool:
         """Tell whether a signer or an operation uses it."""
-        return self._users > 0
+        return self._users + self._active > 0
 
     def acquire(self) -> None:
         """Count one more user; each one calls `release`."""
@@ -243,15 +252,18 @@ class Token:
             self._users += 1
 
     def release(self) -> None:
-        """Log out and close the sessions when the last user has gone."""
-        with self._lock:
+        """Log out and close the sessions when the last user has gone and nothing is under way.
+
+        A logout is the whole process's (PKCS#11 2.40, 5.6): an operation under way would not be refused, it
+        would simply see no private keys any more.
+        """
+        with self.module.turn(), self._lock:
             self._users -= 1
-            if self._users > 0:
+            if self.in_use:
                 return
             sessions = [*self._idle, *([TokenSession(self._login)] if self._login else [])]
             self._idle, self._login, self._pin = [], None, None
             self._generation += 1
-        with self.module.turn():
             for session in sessions:
                 session.close()
 
