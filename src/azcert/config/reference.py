@@ -1,0 +1,77 @@
+"""The page of settings, made from the tables that read them; ``docs/settings-reference.md`` is its output."""
+
+from __future__ import annotations
+
+from azcert.config.certificates import CERTIFICATE_KEYS
+from azcert.config.clients import ALIASES, FAMILIES
+from azcert.config.environment import VARIABLES
+from azcert.config.flat import FLAT_KEYS
+from azcert.config.identity_web import ITEM_KEYS, SOURCE_TYPES
+from azcert.config.kinds import COMMON_KEYS, KINDS
+from azcert.config.options import DIAGNOSTICS_KEYS, OPTION_KEYS, RETRY_KEYS
+from azcert.config.shape import CORE_KEYWORDS
+from azcert.config.sources import SOURCE_NAMES
+
+__all__ = ["reference_page"]
+
+
+def reference_page() -> str:
+    """Return the page as Markdown."""
+    lines = [
+        "# Settings reference",
+        "",
+        "Generated from the code (`azcert.config.reference`); a test compares.",
+        "",
+        "## A client's section",
+        "",
+        f"Credential: {_list(FLAT_KEYS)}.",
+        "",
+        f"Of these, about certificates: {_list(CERTIFICATE_KEYS)}.",
+        "",
+        f"Options, in the section or in `Options`: {_list(OPTION_KEYS)}.",
+        "",
+        f"`Retry`: {_list(RETRY_KEYS)}.",
+        "",
+        f"`Diagnostics`: {_list(DIAGNOSTICS_KEYS)}.",
+        "",
+        f"azure-core's keywords, in any spelling of their words: {_list(tuple(CORE_KEYWORDS))}.",
+        "",
+        "## Credential sources",
+        "",
+        f"`credential` and `CredentialSource` take, in any case and with or without `Credential`: "
+        f"{_list(SOURCE_NAMES)}. Each takes {_list(COMMON_KEYS)} besides its own keys.",
+        "",
+        "| source | class | keys |",
+        "|---|---|---|",
+        *(f"| `{name}` | `{kind.cls}` | {_list(tuple(kind.keys))} |" for name, kind in KINDS.items()),
+        "",
+        "## Items of ClientCredentials and ClientCertificates",
+        "",
+        f"`SourceType`: {_list(SOURCE_TYPES)}. Keys: {_list(ITEM_KEYS)}.",
+        "",
+        "## Exceptions to the rule of words",
+        "",
+        "| parameter | also |",
+        "|---|---|",
+        *(f"| `{name}` | {_list(aliases)} |" for name, aliases in ALIASES.items()),
+        "",
+        "| package | keyword | becomes |",
+        "|---|---|---|",
+        *(
+            f"| `{package}` | `{name}` | {f'`{target}`' if target else 'nothing'} |"
+            for package, family in FAMILIES.items()
+            for name, target in family.items()
+        ),
+        "",
+        "## Environment variables",
+        "",
+        "| variable | meaning |",
+        "|---|---|",
+        *(f"| `{name}` | {meaning} |" for name, meaning in sorted(VARIABLES.items())),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
