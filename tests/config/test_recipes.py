@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from azure.keyvault.secrets import SecretClient
+
 from support.console import ROOT
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ import re
 
 import jsonschema
 import pytest
-from support.console import ROOT
 
 from azcert.config.environment import VARIABLES
 from azcert.config.json_reader import read_json
 from azcert.config.reference import reference_page
 from azcert.config.schema import settings_schema
+from support.console import ROOT
 
 
 def test_the_page_is_generated_from_the_code() -> None:

@@ -1,0 +1,84 @@
+"""``azcert config``: what is printed, what is redacted, which exit code."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from azcert.cli.config import config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = """{
+  "KeyVault": { "vaultUri": "https://contoso.vault.azure.net", "credential": "azurecli" }
+}"""
+SECRET = """{
+  "KeyVault": {
+    "vaultUri": "https://contoso.vault.azure.net",
+    "tenantId": "t", "clientId": "c", "clientSecret": "hunter2"
+  }
+}"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.json").write_text(GOOD)
+    (tmp_path / "secret.json").write_text(SECRET)
+    (tmp_path / "bad.json").write_text('{"KeyVault": {"credential": "azureclii"}}')
+    return CliRunner()
+
+
+def test_show_prints_values_with_their_origins(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KeyVault__Retry__MaxRetries", "5")
+    done = run.invoke(config, ["show", "good.json"])
+    assert done.exit_code == 0
+    assert "KeyVault:credential = azurecli   (good.json, line 2)" in done.stdout
+    assert "5   (environment variable KeyVault__Retry__MaxRetries)" in done.stdout
+
+
+def test_show_never_prints_a_secret(run: CliRunner) -> None:
+    for options in ([], ["--json"], ["--section", "KeyVault"], ["--section", "KeyVault", "--json"]):
+        done = run.invoke(config, ["show", "secret.json", *options])
+        assert done.exit_code == 0
+        assert "hunter2" not in done.output
+        assert "[redacted]" in done.output
+
+
+def test_show_tells_which_credential_a_section_asks_for(run: CliRunner) -> None:
+    done = run.invoke(config, ["show", "good.json", "--section", "KeyVault", "--json"])
+    assert json.loads(done.stdout)["credential"] == {"kind": "AzureCliCredential"}
+
+
+def test_check_is_content_with_good_settings(run: CliRunner) -> None:
+    client = "KeyVault=azure.keyvault.secrets.SecretClient"
+    done = run.invoke(config, ["check", "good.json", "--strict", "--client", client])
+    assert (done.exit_code, done.stdout) == (0, "")
+
+
+def test_check_fails_for_a_wrong_credential_and_a_client_that_does_not_fit(run: CliRunner) -> None:
+    done = run.invoke(config, ["check", "bad.json"])
+    assert done.exit_code == 1
+    assert "Did you mean azurecli?" in done.stdout
+    client = "KeyVault=azure.storage.blob.BlobServiceClient"
+    done = run.invoke(config, ["check", "bad.json", "--json", "--client", client])
+    assert {each["code"] for each in json.loads(done.stdout)} == {"unknown-credential", "incomplete-client"}
+
+
+def test_a_secret_in_a_file_is_advice_and_fails_when_strict(run: CliRunner) -> None:
+    done = run.invoke(config, ["check", "secret.json"])
+    assert done.exit_code == 0
+    assert "advice: The setting KeyVault:clientSecret (secret.json, line 4)" in done.stdout
+    assert run.invoke(config, ["check", "secret.json", "--strict"]).exit_code == 1
+
+
+def test_a_client_is_written_as_section_and_class(run: CliRunner) -> None:
+    assert run.invoke(config, ["check", "good.json", "--client", "KeyVault"]).exit_code == 2
+
+
+def test_schema_prints_json(run: CliRunner) -> None:
+    assert json.loads(run.invoke(config, ["schema"]).stdout)["type"] == "object"
