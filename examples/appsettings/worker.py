@@ -2,8 +2,8 @@
 
     python worker.py [SETTINGS]
 
-Reads appsettings.json of the working directory without an argument. The program is the same with a certificate
-from the store, from a file or from the environment, and with a managed identity.
+Reads appsettings.json of the working directory without an argument. The program is the same with a
+certificate from the store, from a file or from the environment, and with a managed identity.
 """
 
 import asyncio

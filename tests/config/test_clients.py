@@ -1,4 +1,4 @@
-"""Real clients of Azure's packages, made from settings: parameters by their words, options into the pipeline."""
+"""Real clients of Azure's packages from settings: parameters by their words, options into the pipeline."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_retries_delays_and_application_id_reach_the_pipeline(
     settings = {"Default": OPTIONS, "Mine": section}
     with azcert.AzureClients.from_settings(settings) as clients:
         client = clients.get(cls(module, name), "Mine", transport=transport, credential=Token())
-        with pytest.raises(Exception, match="scripted|503"):
+        with pytest.raises(Exception, match=r"scripted|503"):
             call(client)
     assert len(transport.requests) == 6
     assert "contoso-app" in transport.requests[0].headers["User-Agent"]
@@ -285,9 +285,9 @@ def test_closing_closes_all_even_if_one_fails() -> None:
 
 
 def test_a_client_of_the_other_kind_is_refused_with_the_right_factory() -> None:
-    with azcert.AzureClients.from_settings({"KeyVault": {"vaultUri": VAULT}}) as clients:
-        with pytest.raises(ConfigurationError, match=r"azcert\.aio\.AzureClients"):
-            clients.get(AsyncSecretClient, "KeyVault")
+    clients = azcert.AzureClients.from_settings({"KeyVault": {"vaultUri": VAULT}})
+    with clients, pytest.raises(ConfigurationError, match=r"azcert\.aio\.AzureClients"):
+        clients.get(AsyncSecretClient, "KeyVault")
 
 
 WRONG: list[tuple[Any, str, str]] = [
@@ -314,9 +314,9 @@ def test_what_does_not_fit_is_said(section: Any, code: str, part: str) -> None:
 
 
 def test_a_missing_section_names_those_that_are_there() -> None:
-    with azcert.AzureClients.from_settings({"KeyVault": {"vaultUri": VAULT}}) as clients:
-        with pytest.raises(ConfigurationError, match="Did you mean KeyVault"):
-            clients.get(SecretClient, "KeyVaults")
+    clients = azcert.AzureClients.from_settings({"KeyVault": {"vaultUri": VAULT}})
+    with clients, pytest.raises(ConfigurationError, match="Did you mean KeyVault"):
+        clients.get(SecretClient, "KeyVaults")
 
 
 def test_a_secret_in_a_settings_file_is_warned_of_once(

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - Microsoft's examples keep their lines
 """The settings that Microsoft's pages show, as written there: type and parameters come out as documented.
 
 Sources: learn.microsoft.com/dotnet/azure/sdk/authentication/create-token-credentials-from-configuration (both
@@ -199,8 +200,10 @@ NEWER = [
         },
     ),
     (
-        f'"CredentialSource": "AzureDeveloperCliCredential", "TenantId": "{ZERO}",'
-        ' "ProcessTimeout": "00:00:30"',
+        (
+            f'"CredentialSource": "AzureDeveloperCliCredential", "TenantId": "{ZERO}",'
+            ' "ProcessTimeout": "00:00:30"'
+        ),
         {"kind": "AzureDeveloperCliCredential", "tenant_id": ZERO, "process_timeout": 30},
     ),
     (

@@ -1,8 +1,8 @@
-"""The default chain: any source in the environment, azure-identity's chain after it, an error that explains."""
+"""The default chain: any source in the environment, azure-identity's chain, an error that explains."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
@@ -14,9 +14,6 @@ from azcert._redact import Secret
 from azcert.credential.environment import certificate_from, plan_default
 from azcert.errors import AuthenticationError, ConfigurationError, SelectionError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 IDS = {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c"}
 CERTIFICATE = {**IDS, "AZURE_CLIENT_CERTIFICATE_PATH": "store:CurrentUser/My?thumbprint=" + "A" * 40}
 NO_IMDS = {"exclude_managed_identity_credential": True}
@@ -24,13 +21,12 @@ SCOPE = "https://vault.azure.net/.default"
 
 
 @pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
     for name in [name for name in os.environ if name.startswith(("AZURE_", "MSI_", "IDENTITY_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PATH", "/nonexistent")
-    yield
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The cache in the official clients while Key Vault throttles, fails, is slow or gone; requests are counted."""
+"""The cache in official clients while Key Vault throttles, fails, is slow or gone; requests are counted."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class AzureClients(Factory):
         return SecretCachePolicy(rules)
 
     async def close(self) -> None:
-        """Close every client and credential that was made here; one failure does not keep the others open."""
+        """Close every client and credential made here; one failure does not keep the others open."""
         mine, readers = self._take_all()
         async with AsyncExitStack() as stack:
             for reader in readers:

@@ -1,4 +1,4 @@
-"""What is wrong with settings, found without signing in: every section that describes a client or a credential."""
+"""What is wrong with settings, found without signing in."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from azcert._values import words
 from azcert.config.choose import CREDENTIAL_KEYS, choose_credential
 from azcert.config.clients import plan_client
+from azcert.config.identity_web import LISTS
 from azcert.config.layers import fold
 from azcert.config.origin import Place
 from azcert.config.secrecy import is_secret
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "check_settings", "client_class", "described_sections"]
 
+_LISTS = frozenset(map(fold, LISTS))
 _ADDRESS = frozenset({"url", "uri", "endpoint", "namespace"})
 _TELLING = {fold(name) for name in (*CREDENTIAL_KEYS, "CredentialSource")} - {fold("Scopes"), fold("Domain")}
 

@@ -1,4 +1,4 @@
-"""Every environment variable that azcert reads, with what it means; the page of settings is made from this."""
+"""Every environment variable that azcert reads, with what it means; the settings page is made from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VARIABLES: dict[str, str] = {
     "AZURE_TOKEN_CREDENTIALS": "Narrows the default chain: `prod`, `dev`, or one credential's name.",
     "AZURE_FEDERATED_TOKEN_FILE": "The token file of workload identity.",
     "AZCERT_SETTINGS": "The settings file, where the program names none.",
-    "AZCERT_ENVIRONMENT": "Name of the environment; before `DOTNET_ENVIRONMENT` and `ASPNETCORE_ENVIRONMENT`.",
+    "AZCERT_ENVIRONMENT": "Name of the environment; goes before the two names that .NET has for it.",
     "DOTNET_ENVIRONMENT": "Name of the environment, as for .NET programs.",
     "ASPNETCORE_ENVIRONMENT": "Name of the environment, as for ASP.NET Core.",
     "AZCERT_USER_SECRETS_ID": "Id of the user secrets, which count in `Development`.",

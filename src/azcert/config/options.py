@@ -179,7 +179,7 @@ def unknown_key(section: Settings, name: str, known: Iterable[str]) -> Exception
 
 
 def realise(keywords: dict[str, Any]) -> dict[str, Any]:
-    """Return *keywords* with ``logging``, ``diagnostics`` and ``telemetry`` made into what azure-core takes."""
+    """Return *keywords* with ``logging``, ``diagnostics``, ``telemetry`` made into what azure-core takes."""
     made = dict(keywords)
     diagnostics = made.pop("diagnostics", None)
     telemetry = made.pop("telemetry", True)

@@ -38,8 +38,10 @@ def reference_page() -> str:
         "",
         "## Credential sources",
         "",
-        f"`credential` and `CredentialSource` take, in any case and with or without `Credential`: "
-        f"{_list(SOURCE_NAMES)}. Each takes {_list(COMMON_KEYS)} besides its own keys.",
+        (
+            f"`credential` and `CredentialSource` take, in any case and with or without `Credential`: "
+            f"{_list(SOURCE_NAMES)}. Each takes {_list(COMMON_KEYS)} besides its own keys."
+        ),
         "",
         "| source | class | keys |",
         "|---|---|---|",

@@ -1,4 +1,4 @@
-"""A JSON Schema of the settings, for completion and checks in editors; made from the tables that read them."""
+"""A JSON Schema of the settings, for completion in editors; made from the tables that read them."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _section() -> dict[str, Any]:
 
 
 def _credential() -> dict[str, Any]:
-    properties: dict[str, Any] = dict.fromkeys((*FLAT_KEYS, *CERTIFICATE_KEYS), {})
+    properties: dict[str, Any] = {name: {} for name in (*FLAT_KEYS, *CERTIFICATE_KEYS)}
     for kind in KINDS.values():
         properties.update({name: _BY_TYPE[key.type] for name, key in kind.keys.items()})
     properties["CredentialSource"] = {"type": "string", "examples": sorted(SOURCE_NAMES)}

@@ -45,7 +45,7 @@ class AzureClients(Factory):
         return SecretCachePolicy(rules)
 
     def close(self) -> None:
-        """Close every client and credential that was made here; one failure does not keep the others open."""
+        """Close every client and credential made here; one failure does not keep the others open."""
         mine, readers = self._take_all()
         with ExitStack() as stack:
             for each in reversed([*mine, *readers]):
@@ -68,7 +68,7 @@ def _nothing() -> None:
 
 
 def credential_from_settings(settings: SettingsFrom, section: str | None = None) -> Any:
-    """Return the credential that *section* of *settings* describes, else the defaults', else the default chain.
+    """Return the credential that *section* describes, else the defaults', else the default chain.
 
     :raises azcert.errors.ConfigurationError: the settings cannot be read, or describe none that can be built.
     """
