@@ -13,6 +13,7 @@ from azcert.certificate.model import Certificate
 from azcert.errors import CertificateError, ConfigurationError
 from azcert.sources.beside import with_certificate
 from azcert.sources.key_place import find_key
+from azcert.sources.signer_place import SignerPlace
 from azcert.sources.uri import Pkcs11Uri, TpmUri, parse_source
 from azcert.stores.passphrase import PassphraseFrom, PassphraseKind
 
@@ -107,6 +108,7 @@ def _into_device(
     if not contents.keys:
         # The key is in the device already: it shows to which certificate it belongs.
         place = find_key(uri)
+        assert isinstance(place, SignerPlace), "tokens and TPMs sign whatever they are given"  # noqa: S101
         try:
             certificate = with_certificate(
                 place.signer, contents.certificates, name=name, now=now
