@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 
 .PHONY: demo test lint format bench soak clean
 
-demo: $(READY)  ## the main job, offline: certificate, sign-in, Key Vault secret
+demo: $(INSTALLED)  ## the main job, offline: certificate, sign-in, Key Vault secret
 	$(BIN)/azcert demo
 
 test: $(VENV)/.system  ## all tests, with real devices and servers
@@ -28,10 +29,15 @@ SECONDS ?= 600
 soak: $(VENV)/.system  ## mixed load with faults and renewals for ten minutes; make soak SECONDS=60 for one
 	$(BIN)/python -m bench.soak $(SECONDS)
 
-$(READY): pyproject.toml
+# What a user has: azcert and what it needs to run.
+$(INSTALLED): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("azcert needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(READY): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	touch $@
 
