@@ -69,7 +69,7 @@ def test_a_certificate_by_its_thumbprint_from_the_store(running: Session, tmp_pa
     )
     certificate = x509.load_pem_x509_certificate(running.certificate.read_bytes())
     environment |= {
-        "KeyVault__ClientCertificate": certificate.fingerprint(hashes.SHA1()).hex().upper(),
+        "KeyVault__ClientCertificate": certificate.fingerprint(hashes.SHA1()).hex(),  # noqa: S303 - as portals show
         "KeyVault__TenantId": running.identity.tenant_id,
         "KeyVault__ClientId": running.identity.client_id,
     }

@@ -110,7 +110,6 @@ def client_class(name: str) -> type:
         raise ConfigurationError(
             f"There is no class {name}.",
             code="no-class",
-            remedy="Write package and class, such as azure.keyvault.secrets.SecretClient; its package must be "
-            "installed.",
+            remedy="Write its module and name, such as azure.keyvault.secrets.SecretClient; install the package.",
         )
     return found

@@ -1,0 +1,159 @@
+"""What descriptions become: azure-identity's classes, azcert's for certificates; references are read."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import azure.identity
+import azure.identity.aio
+import pytest
+from azure.keyvault.secrets import SecretClient
+
+import azcert
+import azcert.aio
+from azcert.config.build import build_credential
+from azcert.config.choose import choose_credential
+from azcert.config.load import load_settings
+from azcert.config.sync import credential_from_settings
+from azcert.emulator.ready_made import SECRET_VALUE
+from azcert.errors import AuthenticationError, ConfigurationError
+
+if TYPE_CHECKING:
+    from azcert.emulator.fixture import AzcertEmulator
+
+IDS = {"tenantId": "t", "clientId": "c"}
+SECTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"credential": "managedidentity"}, "ManagedIdentityCredential"),
+    ({**IDS, "clientSecret": "s"}, "ClientSecretCredential"),
+    ({**IDS, "credential": "workloadidentity", "tokenFilePath": "/t"}, "WorkloadIdentityCredential"),
+    (
+        {**IDS, "credential": "azurepipelines", "serviceConnectionId": "i", "systemAccessToken": "s"},
+        "AzurePipelinesCredential",
+    ),
+    ({"credential": "azurecli", "processTimeout": "00:00:30"}, "AzureCliCredential"),
+    ({"credential": "azuredevelopercli"}, "AzureDeveloperCliCredential"),
+    ({"credential": "azurepowershell"}, "AzurePowerShellCredential"),
+    (
+        {"Credential": {"CredentialSource": "Chained", "Sources": [{"CredentialSource": "AzureCli"}]}},
+        "ChainedTokenCredential",
+    ),
+]
+
+
+def spec_of(section: dict[str, Any]) -> Any:
+    return choose_credential(load_settings({"S": section}, environ={}).section("S"), {})
+
+
+@pytest.mark.parametrize(("section", "name"), SECTIONS, ids=[name for _, name in SECTIONS])
+async def test_all_but_certificates_are_azure_identitys_classes(section: dict[str, Any], name: str) -> None:
+    spec = spec_of(section)
+    credential = build_credential(spec, asynchronous=False)
+    assert type(credential) is getattr(azure.identity, name)
+    awaited = build_credential(spec, asynchronous=True)
+    assert type(awaited) is getattr(azure.identity.aio, name)
+    await awaited.close()
+
+
+def test_a_browser_cannot_be_awaited() -> None:
+    spec = spec_of({"credential": "interactivebrowser"})
+    assert isinstance(build_credential(spec, asynchronous=False), azure.identity.InteractiveBrowserCredential)
+    with pytest.raises(ConfigurationError, match="no asynchronous form"):
+        build_credential(spec, asynchronous=True)
+
+
+def test_what_a_class_refuses_is_told_with_the_origin() -> None:
+    with pytest.raises(ConfigurationError, match="refuses the settings of given in code"):
+        build_credential(
+            spec_of({"tenantId": "no tenant!", "clientId": "c", "clientSecret": "s"}), asynchronous=False
+        )
+
+
+def test_visual_studio_is_told_to_be_dotnets() -> None:
+    with pytest.raises(ConfigurationError, match=r"only \.NET"):
+        build_credential(spec_of({"credential": "visualstudio"}), asynchronous=False)
+
+
+def identity_web(emulator: AzcertEmulator, *items: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "AzureAd": {
+            "TenantId": emulator.tenant_id,
+            "ClientId": emulator.client_id,
+            "ClientCredentials": list(items),
+        },
+        "KeyVault": {"vaultUri": emulator.vault_url, "Credential": "$AzureAd"},
+    }
+
+
+def test_the_first_usable_of_a_list_signs_in(azcert_environment: AzcertEmulator) -> None:
+    data = base64.b64encode(azcert_environment.certificate_path.read_bytes()).decode()
+    settings = identity_web(
+        azcert_environment,
+        {"SourceType": "Path", "CertificateDiskPath": "/nonexistent.pfx"},
+        {
+            "SourceType": "StoreWithThumbprint",
+            "CertificateStorePath": "CurrentUser/My",
+            "CertificateThumbprint": "A" * 40,
+        },
+        {"SourceType": "Base64Encoded", "Base64EncodedValue": data},
+    )
+    with azcert.AzureClients.from_settings(settings) as clients:
+        assert clients.get(SecretClient, "KeyVault").get_secret("myTestSecret1").value == SECRET_VALUE
+        tried = clients.credential("KeyVault").attempts
+    assert [each.reason is None for each in tried] == [False, False, True]
+
+
+async def test_awaited_the_first_usable_of_a_list_signs_in(azcert_environment: AzcertEmulator) -> None:
+    from azure.keyvault.secrets.aio import SecretClient as AsyncSecretClient
+
+    path = str(azcert_environment.certificate_path)
+    settings = identity_web(
+        azcert_environment,
+        {"SourceType": "Path", "CertificateDiskPath": "/nonexistent.pfx"},
+        {"SourceType": "Path", "CertificateDiskPath": path},
+    )
+    async with azcert.aio.AzureClients.from_settings(settings) as clients:
+        secret = await clients.get(AsyncSecretClient, "KeyVault").get_secret("myTestSecret1")
+    assert secret.value == SECRET_VALUE
+
+
+def test_none_usable_lists_why(azcert_environment: AzcertEmulator) -> None:
+    settings = identity_web(
+        azcert_environment,
+        {"SourceType": "Path", "CertificateDiskPath": "/nonexistent.pfx"},
+        {"SourceType": "Path", "CertificateDiskPath": "/nonexistent.pem"},
+    )
+    clients = azcert.AzureClients.from_settings(settings)
+    with clients, pytest.raises(AuthenticationError) as caught:
+        clients.get(SecretClient, "KeyVault").get_secret("myTestSecret1")
+    assert "/nonexistent.pfx" in str(caught.value)
+    assert "/nonexistent.pem" in str(caught.value)
+
+
+def test_key_vault_references_are_read_when_they_are_needed(azcert_environment: AzcertEmulator) -> None:
+    reference = f"@Microsoft.KeyVault(SecretUri={azcert_environment.vault_url}/secrets/myTestSecret1)"
+    settings = {"Search": {"endpoint": "https://c", "Password": reference}, "Other": {"x": "y"}}
+    with azcert.AzureClients.from_settings(settings) as clients:
+        before = len(azcert_environment.requests)
+        assert clients.settings.section("Other").text("x") == "y"
+        assert len(azcert_environment.requests) == before
+        entry = clients.settings.section("Search").entry("Password")
+        assert clients.settings.section("Search").text("Password") == SECRET_VALUE
+    assert entry is not None
+    assert "Key Vault secret https://" in str(entry.origin)
+    assert SECRET_VALUE not in repr(entry)
+
+
+def test_the_environments_certificate_signs_in_through_the_default_chain(
+    azcert_environment: AzcertEmulator,
+) -> None:
+    with azcert.DefaultCredential() as credential:
+        client = SecretClient(azcert_environment.vault_url, credential)
+        assert client.get_secret("myTestSecret1").value == SECRET_VALUE
+        assert [each.credential for each in credential.attempts] == ["EnvironmentCredential"]
+
+
+def test_a_credential_alone_can_be_had_from_settings(azcert_environment: AzcertEmulator) -> None:
+    settings = {"App": {"certificate": str(azcert_environment.certificate_path)}}
+    with credential_from_settings(settings, "App") as credential:
+        assert credential.get_token("https://vault.azure.net/.default").token
