@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from azcert.registration.applications import Applications
 from azcert.registration.graph import DEFAULT_AUTHORITY, Graph, graph_host
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from azcert.certificate.model import Certificate
     from azcert.registration.model import Application, KeyCredential
+    from azcert.wire.message import Flow
+
+T = TypeVar("T")
 
 __all__ = ["Registrations"]
 
@@ -37,7 +40,7 @@ class Registrations:
             RetryPolicy,
         )
 
-        graph = Graph(graph_host(authority))
+        graph = self.graph = Graph(graph_host(authority))
         self._flows = Applications(graph)
         # Graph throttles by 429 with Retry-After, which azure-core's retry policy obeys.
         signed = [RetryPolicy(**options), BearerTokenCredentialPolicy(credential, graph.scope)]
@@ -86,6 +89,10 @@ class Registrations:
     def remove_password(self, object_id: str, key_id: str) -> None:
         """Remove a client secret."""
         self._channel.run(self._flows.remove_password(object_id, key_id))
+
+    def run(self, flow: Flow[T]) -> T:
+        """Run another flow on this deployment of Graph, as this identity."""
+        return self._channel.run(flow)
 
     def close(self) -> None:
         """Close the connections."""
