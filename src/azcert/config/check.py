@@ -110,6 +110,6 @@ def client_class(name: str) -> type:
         raise ConfigurationError(
             f"There is no class {name}.",
             code="no-class",
-            remedy="Write its module and name, such as azure.keyvault.secrets.SecretClient; install the package.",
+            remedy="Write it as azure.keyvault.secrets.SecretClient; its package must be installed.",
         )
     return found
