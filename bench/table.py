@@ -51,8 +51,9 @@ def machine() -> str:
     )
     redis = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True).stdout
     found = re.search(r"v=(\S+)", redis)
+    kernel = ".".join(platform.release().split(".")[:2])
     return (
-        f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}; "
+        f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {kernel}; "
         f"Python {platform.python_version()} with {ssl.OPENSSL_VERSION}; {versions}; "
         f"redis-server {found[1] if found else 'unknown'}."
     )
