@@ -23,6 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "vault": set(),
     "config": {"certificate", "stores", "sources", "credential", "vault"},
     "registration": {"certificate", "wire", "entra"},
+    "inventory": {"certificate", "registration", "wire"},
     "rotation": {
         "certificate",
         "sources",

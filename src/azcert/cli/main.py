@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "revoke": ("azcert.cli.grant:revoke", "Take that right away."),
     "rotate": ("azcert.cli.rotate:rotate", "Replace a certificate by the next, without a failed request."),
     "needs-rotation": ("azcert.cli.rotate:needs_rotation", "Tell whether a certificate is due for its next."),
+    "inventory": ("azcert.cli.inventory:inventory", "List the credentials of all apps, what is due first."),
     "emulator": ("azcert.cli.emulator:emulator", "Stand in for Entra ID and Key Vault on this machine."),
     "token": ("azcert.cli.token:token", "Print an access token."),
     "secret": ("azcert.cli.secret:secret", "Read and write Key Vault secrets."),
