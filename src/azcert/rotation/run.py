@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from azcert._locks import exclusive
-from azcert.certificate.issue import self_signed
+from azcert.certificate.issue import BACK_DATED, self_signed
 from azcert.certificate.signer import SigningCertificate
+from azcert.errors import SelectionError
 from azcert.rotation.due import SHARE, due_at
 from azcert.rotation.journal import Journal
 from azcert.rotation.place import staged_key
@@ -147,8 +148,10 @@ class Rotation:
     def _make(self, journal: Journal) -> Journal:
         old = self._place.current().certificate
         days = self._rules.days or max(1, (old.not_after - old.not_before).days)
+        # Stores and tokens give the newest: the successor begins later, however young its predecessor is.
+        moment = max(self._moment(), old.not_before + BACK_DATED + dt.timedelta(seconds=1))
         with self._staged(journal, old) as key:
-            made = self_signed(key.signer, subject=old.subject, days=days, now=self._moment())
+            made = self_signed(key.signer, subject=old.subject, days=days, now=moment)
         return journal.with_successor(made)
 
     def _register(self, journal: Journal) -> Journal:
@@ -162,7 +165,16 @@ class Rotation:
         return replace(journal, proven_at=self._now())
 
     def _switch(self, journal: Journal) -> Journal:
-        self._place.switch(journal.staged, _made(journal))
+        successor = _made(journal)
+        self._place.switch(journal.staged, successor)
+        used = self._place.current().certificate
+        if used.thumbprint != successor.thumbprint:
+            raise SelectionError(
+                f"{self._place.name} gives {used.thumbprint}, not the successor {successor.thumbprint}.",
+                code="not-switched",
+                remedy="Remove what is newer than the successor, then run azcert rotate again.",
+                source=self._place.name,
+            )
         return replace(journal, switched_at=self._now())
 
     def _retire(self, journal: Journal) -> Journal:

@@ -14,7 +14,7 @@ from azcert._files import read_file
 from azcert.certificate import formats
 from azcert.errors import CertificateError, ConfigurationError
 from azcert.sources.open import open_source
-from azcert.sources.uri import Pkcs11Uri, StoreUri, TpmUri, parse_source
+from azcert.sources.uri import FileUri, Pkcs11Uri, StoreUri, TpmUri, parse_source
 from azcert.stores.directory import grants
 from azcert.stores.directory.store import DirectoryStore
 from azcert.stores.find import choose
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from azcert._redact import Secret
     from azcert.certificate.model import Certificate
     from azcert.certificate.signer import SigningCertificate
+    from azcert.stores.passphrase import PassphraseFrom
     from azcert.stores.store import Entry
 
 __all__ = ["StorePlace", "place"]
@@ -46,7 +47,9 @@ class StorePlace:
         """Choose a place in the device that has the current key, else a file among the journal's."""
         entry = self._entry()
         if entry.source is None:
-            return str(self._work / f"{entry.thumbprint}.{secrets.token_hex(4)}.key")
+            path = str(self._work / f"{entry.thumbprint}.{secrets.token_hex(4)}.key")
+            # Encrypted as the key it succeeds: it must not lie in the clear meanwhile.
+            return str(FileUri(path, self._origin(entry)))
         device = parse_source(entry.source)
         if isinstance(device, Pkcs11Uri):
             return str(replace(device, id=secrets.token_bytes(16)))
@@ -64,7 +67,7 @@ class StorePlace:
         """Add the certificate with its key to the store, where it is the newest from then on."""
         before = self._entry()
         if before.thumbprint == certificate.thumbprint:
-            Path(staged).unlink(missing_ok=True)
+            _forget(staged)
             return
         if before.source is not None:
             self._store.add_device(certificate, staged, protection=before.protection or "")
@@ -78,12 +81,15 @@ class StorePlace:
         )
         for grantee in sorted(grants.grants(self._store.key_path(before))):
             grants.grant(self._store.key_path(added), grantee)
-        Path(staged).unlink(missing_ok=True)
+        _forget(staged)
 
     def discard(self, staged: str) -> None:
         """Remove the staged key's file."""
         if self._entry().source is None:
-            Path(staged).unlink(missing_ok=True)
+            _forget(staged)
+
+    def _origin(self, entry: Entry) -> PassphraseFrom | None:
+        return self._uri.password or self._store.passphrase_from(entry)
 
     def _entry(self) -> Entry:
         return choose(
@@ -94,13 +100,23 @@ class StorePlace:
         )
 
     def _staged(self, staged: str) -> RSAPrivateKey:
-        data = read_file(staged, limit=formats.MAX_SIZE).data
+        data = read_file(_path(staged), limit=formats.MAX_SIZE).data
         key = formats.load(data, password=self._password, name=staged).key
         if not isinstance(key, RSAPrivateKey):
             raise CertificateError(
                 f"{staged} holds no RSA key.", code="key-missing", remedy="Begin anew: azcert rotate --abort"
             )
         return key
+
+
+def _path(staged: str) -> Path:
+    uri = parse_source(staged)
+    assert isinstance(uri, FileUri), "it was chosen so"  # noqa: S101
+    return Path(uri.path)
+
+
+def _forget(staged: str) -> None:
+    _path(staged).unlink(missing_ok=True)
 
 
 def place(uri: StoreUri, *, password: Secret | None, work: Path) -> StorePlace:
@@ -117,7 +133,7 @@ def place(uri: StoreUri, *, password: Secret | None, work: Path) -> StorePlace:
         )
     store = DirectoryStore(uri.store)
     entry = choose(list(store.entries()), uri.selector, now=dt.datetime.now(dt.UTC), where=str(store))
-    origin = store.passphrase_from(entry)
+    origin = uri.password or store.passphrase_from(entry)
     if password is None and origin is not None:
         password = origin.read()
     return StorePlace(uri, password, work)
