@@ -14,7 +14,7 @@ from azcert.errors import CertificateError, ConfigurationError
 from azcert.sources.beside import with_certificate
 from azcert.sources.key_place import find_key
 from azcert.sources.signer_place import SignerPlace
-from azcert.sources.uri import Pkcs11Uri, TpmUri, parse_source
+from azcert.sources.uri import KeyVaultUri, Pkcs11Uri, TpmUri, parse_source
 from azcert.stores.passphrase import PassphraseFrom, PassphraseKind
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DEVICES", "Protection", "deposit", "rsa_pair"]
 
-DEVICES = ("pkcs11:", "tpm:")
-"""What a protection level begins with that is the URI of a place in a device."""
+DEVICES = ("pkcs11:", "tpm:", "keyvault:")
+"""What a protection level begins with that is the URI of a place; Key Vault's is refused, with a reason."""
 
 _WITH_KEYS = "My"
 
@@ -97,11 +97,18 @@ def _into_device(
     contents: Contents, store: DirectoryStore, device: str, *, name: str, now: dt.datetime
 ) -> Entry:
     uri = parse_source(device)
+    if isinstance(uri, KeyVaultUri):
+        raise ConfigurationError(
+            f"Key Vault makes its keys itself: the one in {name} is not uploaded, for its copies would stay.",
+            code="not-importable",
+            remedy=f"Make the key there: azcert new NAME --key {uri}",
+            source=str(uri),
+        )
     if not isinstance(uri, Pkcs11Uri | TpmUri):
         raise ConfigurationError(
             f"{uri} is no device that keeps keys.",
             code="not-a-device",
-            remedy=f"Begin with {' or '.join(DEVICES)}.",
+            remedy="Write pkcs11:... or tpm:...",
         )
     level = "pkcs11" if isinstance(uri, Pkcs11Uri) else "tpm"
     uri = _absolute(uri)

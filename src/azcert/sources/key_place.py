@@ -32,6 +32,21 @@ _PLACES: dict[type, str] = {
     KeyVaultUri: "azcert.sources.key_keyvault",
 }
 
+_FROM_A_FILE = "Make a file with azcert new NAME, then put it there"
+# Kind of source -> why no key is made in it, and what to do instead.
+_WHY_NOT = {
+    "env": (
+        "a program cannot write the variables of another",
+        f"{_FROM_A_FILE}: azcert convert NAME.pem NAME.b64",
+    ),
+    "fd": ("it can only be read", f"{_FROM_A_FILE}: PROGRAM 3< NAME.pem"),
+    "store": ("a store takes a key with its certificate", f"{_FROM_A_FILE}: azcert import NAME.pem"),
+    "dotnet": (
+        "a store takes a key with its certificate",
+        f"{_FROM_A_FILE}: azcert import NAME.pem --store dotnet:CurrentUser/My",
+    ),
+}
+
 
 class KeyPlace(Protocol):
     """A private key that waits for its certificate."""
@@ -112,9 +127,9 @@ def _place(
     uri = source if isinstance(source, SourceUri) else parse_source(source)
     if type(uri) not in _PLACES:
         raise ConfigurationError(
-            f"No key is made in {uri}.",
+            f"No key is made in {uri}: {_WHY_NOT[uri.kind][0]}.",
             code="no-key-place",
-            remedy="Give a file, or a pkcs11:, tpm: or keyvault: URI.",
+            remedy=_WHY_NOT[uri.kind][1],
             source=str(uri),
         )
     require_library(uri)
