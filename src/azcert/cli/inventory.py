@@ -148,9 +148,9 @@ def _conclude(summary: Summary, warn_days: int) -> None:
 
     totals = summary.totals
     talk(
-        f"{totals.applications} applications ({totals.bare} without a credential), "
-        f"{summary.kinds[Kind.CERTIFICATE]} valid certificates and {summary.kinds[Kind.SECRET]} valid secrets; "
-        f"{summary.due} end within {warn_days} days."
+        f"{totals.applications} applications ({totals.bare} without a credential) with "
+        f"{summary.kinds[Kind.CERTIFICATE]} certificates and {summary.kinds[Kind.SECRET]} secrets that have "
+        f"not ended; {summary.due} end within {warn_days} days."
     )
     for code, meaning in MEANING.items():
         if summary.codes[code]:

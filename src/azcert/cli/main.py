@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rotate": ("azcert.cli.rotate:rotate", "Replace a certificate by the next, without a failed request."),
     "needs-rotation": ("azcert.cli.rotate:needs_rotation", "Tell whether a certificate is due for its next."),
     "inventory": ("azcert.cli.inventory:inventory", "List the credentials of all apps, what is due first."),
+    "check": ("azcert.cli.check:check", "Tell a monitoring system how many days a certificate has left."),
     "emulator": ("azcert.cli.emulator:emulator", "Stand in for Entra ID and Key Vault on this machine."),
     "token": ("azcert.cli.token:token", "Print an access token."),
     "secret": ("azcert.cli.secret:secret", "Read and write Key Vault secrets."),

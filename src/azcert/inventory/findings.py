@@ -125,7 +125,7 @@ def _lifetime(credential: Credential, rules: Rules) -> Iterator[Finding]:
         text = f"lives {credential.lifetime_days} days, more than {limit}"
         yield Finding("too-long-lived", Severity.WARNING if is_secret else Severity.NOTE, text)
     if is_secret:
-        yield Finding("secret", Severity.NOTE, "a secret: azcert migrate makes it a certificate")
+        yield Finding("secret", Severity.NOTE, "should be a certificate")
 
 
 def _use(credential: Credential, rules: Rules, now: dt.datetime) -> Iterator[Finding]:

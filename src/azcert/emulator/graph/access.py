@@ -20,6 +20,7 @@ __all__ = ["Caller", "authenticate"]
 
 OWNED = "Application.ReadWrite.OwnedBy"
 WRITE = frozenset({"Application.ReadWrite.All", "Directory.ReadWrite.All"})
+ACTIVITY = frozenset({"AuditLog.Read.All", "Directory.Read.All"})
 READ = WRITE | {OWNED, "Application.Read.All", "Directory.Read.All"}
 
 
@@ -38,6 +39,14 @@ class Caller:
         :raises GraphRefusal: 403.
         """
         if not self.permissions & READ:
+            raise GraphRefusal(faults.DENIED)
+
+    def check_may_read_activity(self) -> None:
+        """Check the permission to read reports on sign-ins.
+
+        :raises GraphRefusal: 403.
+        """
+        if not self.permissions & ACTIVITY:
             raise GraphRefusal(faults.DENIED)
 
     def check_may_create(self) -> None:

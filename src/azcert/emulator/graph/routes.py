@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from starlette.routing import BaseRoute, Route
 
 from azcert.emulator.entra.clouds import authority_host
-from azcert.emulator.graph import faults
+from azcert.emulator.graph import faults, reports
 from azcert.emulator.graph.access import authenticate
 from azcert.emulator.graph.calls import Call, Operation, operations
 from azcert.emulator.graph.directory import Directory
@@ -33,7 +33,7 @@ _KEYED = re.compile(r"(applications|servicePrincipals)(\(appId='[^'/]*'\))")
 
 def routes(world: World) -> list[BaseRoute]:
     """Return the one route of Graph's hosts."""
-    table = operations()
+    table = [*operations(), *reports.operations()]
 
     async def endpoint(request: Request) -> Response:
         body = await request.body()
