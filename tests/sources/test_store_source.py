@@ -19,6 +19,9 @@ from support.stored import MY, NOW, SHARED, key, make
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from azcert.keys.software import SoftwareSigner
+    from azcert.stores.store import Entry
+
 DAY = dt.timedelta(days=1)
 
 
@@ -57,6 +60,45 @@ def test_a_renewed_certificate_is_picked_up_under_the_same_name(store: Directory
     assert source.revision() != revision
     assert source.load().certificate == new
     assert source.load(skip=frozenset({new.thumbprint})).certificate == old
+
+
+class PartlyClosed(DirectoryStore):
+    """A store in which this user may not use every key; root, whom tests may run as, may use them all."""
+
+    closed: frozenset[str] = frozenset()
+
+    def signer(self, entry: Entry, *, password: Secret | None = None) -> SoftwareSigner:
+        if entry.thumbprint in self.closed:
+            raise AccessError("Closed.", code="key-access-denied", remedy="Grant it.")
+        return super().signer(entry, password=password)
+
+
+def test_a_newer_certificate_without_a_grant_is_passed_over_until_it_has_one(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, clock = PartlyClosed(MY), Clock()
+    old, new = make(start=NOW - 20 * DAY), make(start=NOW - DAY)
+    store.add(old, key())
+    store.add(new, key())
+    store.closed = frozenset({new.thumbprint})
+    source = following(store, clock, subject="app")
+    assert source.load().certificate == old
+    before = source.revision()
+    clock.moment += dt.timedelta(minutes=6)
+    assert source.revision() != before, "a grant is looked for before long"
+    assert source.load().certificate == old
+    (warning,) = caplog.messages
+    assert "passed over" in warning
+    assert "Grant it." in warning
+    assert old.thumbprint in warning
+    store.closed = frozenset()
+    assert source.load().certificate == new
+    store.closed = frozenset({old.thumbprint, new.thumbprint})
+    with pytest.raises(AccessError):
+        source.load()
+    store.closed = frozenset({new.thumbprint})
+    with pytest.raises(AccessError):
+        following(store, clock, thumbprint=new.thumbprint).load()
 
 
 def test_a_certificate_imported_early_is_taken_when_its_time_comes(store: DirectoryStore) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from azcert.certificate import writers
 from azcert.emulator.ready_made import SECRET, SECRET_VALUE
 from support.command import azcert
+from support.stored import key, make
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +83,21 @@ def test_a_renewed_certificate_is_granted_to_those_who_had_the_old_one(
     assert renewed.returncode == 0, renewed.stderr
     listed = azcert("grant", renewed.stdout.strip(), environment=environment)
     assert listed.stdout == f"user {service.name}\n"
+
+
+def test_a_newer_certificate_without_a_grant_does_not_stop_a_service(
+    source: str, environment: dict[str, str], service: User, public_folder: Path
+) -> None:
+    azcert("grant", source, "--user", service.name, environment=environment)
+    newer = make("CN=azcert-demo", start=dt.datetime.now(dt.UTC).replace(microsecond=0))
+    pem = public_folder / "newer.pem"
+    pem.touch(mode=0o600)
+    pem.write_bytes(writers.pem(key(), newer))
+    imported = azcert("import", pem, "--store", "LocalMachine/My", environment=environment)
+    assert imported.returncode == 0, imported.stderr
+    read = read_secret(service, "store:LocalMachine/My?subject=azcert-demo", environment)
+    assert (read.returncode, read.stdout) == (0, f"{SECRET_VALUE}\n"), read.stderr
+    assert f"sudo azcert grant {newer.thumbprint}" in read.stderr
 
 
 def test_a_grant_is_for_one_user_only(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from azcert.certificate.fitness import require_fit
 from azcert.certificate.signer import SigningCertificate
-from azcert.errors import AzcertError, CertificateError
+from azcert.errors import AccessError, AzcertError, CertificateError, SelectionError
 from azcert.sources.uri import DotnetUri, Pkcs11Uri, StoreUri, TpmUri, parse_source
 from azcert.stores.find import choose, find
 from azcert.stores.names import Location, StoreName
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     from azcert.stores.store import Entry, Store
 
 __all__ = ["StoreSource", "open", "open_store"]
+
+_log = logging.getLogger("azcert.sources")
+
+_CLOSED = "key-access-denied"
+_LOOK_AGAIN = dt.timedelta(minutes=5)
+"""A grant changes the key's file only, not the store: until then it is not seen by itself."""
 
 
 class StoreSource:
@@ -53,6 +60,7 @@ class StoreSource:
         self._now = now or _utc_now
         self._due: dt.datetime | None = None
         self._device: Source | None = None
+        self._told: set[str] = set()
 
     @property
     def blocking(self) -> bool:
@@ -75,7 +83,10 @@ class StoreSource:
         """Return the certificate with its signer (`azcert.sources.source.Source.load`).
 
         :raises SelectionError: ``not-found``, ``ambiguous`` or ``no-private-key``.
-        :raises AccessError: this user may not use the store or the key, or others may write it.
+        A certificate whose key is closed to this user is passed over for an older one, with a warning, as
+        long as the selector is not its thumbprint.
+
+        :raises AccessError: this user may not use the store or any of the keys, or others may write it.
         :raises CertificateError: the certificate is one that Entra ID would refuse, or its key is damaged.
         """
         now = self._now()
@@ -83,18 +94,51 @@ class StoreSource:
         matching = find(found, self._selector)
         bounds = [bound for entry in matching for bound in (entry.not_before, entry.not_after)]
         self._due = min((bound for bound in bounds if bound > now), default=None)
-        entry = choose(
-            found,
-            self._selector,
-            now=now,
-            where=str(self._store),
-            skip=skip,
-            elsewhere=() if matching else self._others(),
-        )
+        closed: dict[str, AccessError] = {}
+        while True:
+            try:
+                entry = choose(
+                    found,
+                    self._selector,
+                    now=now,
+                    where=str(self._store),
+                    skip=skip | closed.keys(),
+                    elsewhere=() if matching else self._others(),
+                )
+            except SelectionError as error:
+                raise next(iter(closed.values()), error) from None
+            try:
+                signing = self._signing(entry, now)
+            except AccessError as error:
+                # Whoever names one certificate means that one; who follows a name gets one he may use.
+                if error.code != _CLOSED or self._selector.thumbprint is not None:
+                    raise
+                closed[entry.thumbprint] = error
+            else:
+                if closed:
+                    self._passed_over(closed, entry, now)
+                return signing
+
+    def _signing(self, entry: Entry, now: dt.datetime) -> SigningCertificate:
         certificate = self._store.certificate(entry)
         require_fit(certificate, now=now, name=self.name)
         signer = self._store.signer(entry, password=self._password) if entry.source is None else None
         return SigningCertificate(certificate, signer or self._device_signer(entry, certificate))
+
+    def _passed_over(self, closed: dict[str, AccessError], used: Entry, now: dt.datetime) -> None:
+        """Say once that a newer certificate waits for a grant, and look again before long."""
+        again = now + _LOOK_AGAIN
+        self._due = again if self._due is None else min(self._due, again)
+        for thumbprint, error in closed.items():
+            if thumbprint not in self._told:
+                self._told.add(thumbprint)
+                _log.warning(
+                    "%s: a newer certificate is passed over. %s Meanwhile %s is used, valid until %s.",
+                    self.name,
+                    error,
+                    used.thumbprint,
+                    used.not_after,
+                )
 
     def close(self) -> None:
         """Give back the device, if the key is in one."""
