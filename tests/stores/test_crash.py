@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from azcert.certificate.signer import Algorithm
 from azcert.stores.directory.store import DirectoryStore
 from support.stored import MY, key, make
 
-KILLS = 3000 if os.environ.get("AZCERT_STRESS") else 40
+KILLS = 3000 if os.environ.get("AZCERT_STRESS") else 300
 WRITER = Path(__file__).parent.parent / "support" / "store_writer.py"
 NAMES = 5
 
@@ -37,6 +38,7 @@ def start(folder: Path, material: Path, seed: object, rounds: int | None = None)
     command = [sys.executable, str(WRITER), str(folder), str(material), str(seed)]
     return subprocess.Popen(
         [*command, *([str(rounds)] if rounds else [])],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -60,21 +62,25 @@ def test_a_writer_killed_at_any_point_leaves_a_whole_store(tmp_path: Path, mater
     folder = tmp_path / "my"
     chance = random.Random(7)  # noqa: S311 - moments of a test, to be repeated
     most = 0
-    for kill in range(KILLS):
-        writer = start(folder, material, kill)
-        assert writer.stdout is not None
-        assert writer.stderr is not None
-        with writer:
+    with start(folder, material, "fork") as writers:
+        assert writers.stdin is not None
+        assert writers.stdout is not None
+        for kill in range(KILLS):
+            writers.stdin.write(f"{kill}\n")
+            writers.stdin.flush()
+            writer = int(writers.stdout.readline())
             # Let it come into its stride, then strike somewhere in the following writes.
-            assert writer.stdout.readline(), writer.stderr.read()
-            for _ in range(chance.randrange(4)):
-                writer.stdout.readline()
-            spin = chance.randrange(200_000)
+            for _ in range(chance.randrange(3)):
+                writers.stdout.readline()
+            spin = chance.randrange(100_000)
             while spin:
                 spin -= 1
-            writer.kill()
-            writer.communicate()
-        most = max(most, check_whole(folder))
+            os.kill(writer, signal.SIGKILL)
+            while writers.stdout.readline() != "ended\n":
+                pass
+            most = max(most, check_whole(folder))
+        writers.stdin.close()
+        assert writers.wait() == 0
     assert most > 1
     # What the killed ones left behind is cleared away by the next writer.
     with start(folder, material, "last", 1) as writer:
