@@ -68,14 +68,14 @@ def test_a_writer_killed_at_any_point_leaves_a_whole_store(tmp_path: Path, mater
         for kill in range(KILLS):
             writers.stdin.write(f"{kill}\n")
             writers.stdin.flush()
-            writer = int(writers.stdout.readline())
+            pid = int(writers.stdout.readline())
             # Let it come into its stride, then strike somewhere in the following writes.
             for _ in range(chance.randrange(3)):
                 writers.stdout.readline()
             spin = chance.randrange(100_000)
             while spin:
                 spin -= 1
-            os.kill(writer, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
             while writers.stdout.readline() != "ended\n":
                 pass
             most = max(most, check_whole(folder))
