@@ -13,7 +13,7 @@ import selectors
 import ssl
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from urllib.parse import parse_qs
 
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
@@ -58,6 +58,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.run_until_complete(job)
 
 
+class Timed(Protocol):
+    """A loop that tells the seconds since the world began."""
+
+    def time(self) -> float:
+        """Return them."""
+
+
 @dataclass
 class Reply:
     """What the fake transport hands back, in the shape azure-core's pipeline reads."""
@@ -72,8 +79,9 @@ class Reply:
 class Service:
     """Entra ID as the credential sees it, in virtual time."""
 
-    loop: VirtualLoop
+    loop: Timed
     lifetime: int = 3600
+    refresh_in: int | None = None
     latency: float = 0.1
     mode: str = "ok"
     retry_after: str | None = None
@@ -97,17 +105,23 @@ class Service:
         return self.metadata
 
     async def answer(self, url: str, form: dict[str, str]) -> Reply:
+        self.arrive(url, form)
+        try:
+            await asyncio.sleep(self.latency)
+            return self.decide(url, form)
+        finally:
+            self.leave(url, form)
+
+    def arrive(self, url: str, form: dict[str, str]) -> None:
         key = (url, form["scope"] + form.get("claims", ""))
         self.asked.append((self.loop.time(), url, form["scope"]))
         self.in_flight[key] += 1
         self.worst_in_flight = max(self.worst_in_flight, self.in_flight[key])
-        try:
-            await asyncio.sleep(self.latency)
-            return self._answer(url, form)
-        finally:
-            self.in_flight[key] -= 1
 
-    def _answer(self, url: str, form: dict[str, str]) -> Reply:
+    def leave(self, url: str, form: dict[str, str]) -> None:
+        self.in_flight[url, form["scope"] + form.get("claims", "")] -= 1
+
+    def decide(self, url: str, form: dict[str, str]) -> Reply:
         match self.mode:
             case "reset":
                 raise ServiceResponseError(
@@ -122,11 +136,11 @@ class Service:
             case "half":
                 return self._reply(200, b'{"access_token": "to')
             case "ok":
-                return self._decide(url, form)
+                return self._judge(url, form)
         headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
         return self._reply(int(self.mode), b"", headers)
 
-    def _decide(self, url: str, form: dict[str, str]) -> Reply:
+    def _judge(self, url: str, form: dict[str, str]) -> Reply:
         header, claims = assertion_parts(form["client_assertion"])
         if not claims["nbf"] - 300 <= self.now() < claims["exp"]:
             return self._refuse(700024)
@@ -142,6 +156,8 @@ class Service:
             [url.split("/")[3], form["client_id"], form["scope"], "claims" in form, self.issued]
         )
         body = {"token_type": "Bearer", "expires_in": self.lifetime, "access_token": token}
+        if self.refresh_in is not None:
+            body["refresh_in"] = self.refresh_in
         return self._reply(200, json.dumps(body).encode())
 
     def _refuse(self, code: int) -> Reply:
