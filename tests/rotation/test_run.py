@@ -86,7 +86,11 @@ def test_stopped_before_any_step_it_signs_in_and_the_next_run_ends_well(
     assert rotation(azcert_environment, source, tmp_path).run() is Step.DONE
     assert registered(azcert_environment) == {thumbprint(source)}
     sign_in(azcert_environment, source)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["app.pem", "rotation.lock"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "app.pem",
+        "rotation.lock",
+        "rotation.registered",
+    ]
 
 
 def test_a_new_certificate_is_used_only_once_entra_knows_it(

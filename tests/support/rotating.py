@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,17 @@ from azcert.rotation.place import open_place
 from azcert.rotation.prover import Prover
 from azcert.rotation.registrar import OwnRegistrar
 from azcert.rotation.run import Rotation, Rules
+from azcert.sources.key_place import make_key
+from azcert.sources.signer_place import Wanted
+from support.emulated import key_credential
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from azcert.certificate.model import Certificate
     from azcert.emulator.fixture import AzcertEmulator
 
-__all__ = ["SCOPE", "registered", "rotation", "sign_in"]
+__all__ = ["SCOPE", "make_certificate", "register", "registered", "rotation", "sign_in"]
 
 SCOPE = "https://vault.azure.net/.default"
 
@@ -51,3 +56,21 @@ def registered(emulator: AzcertEmulator) -> set[str]:
     app = emulator.world.documents.get("app", emulator.client_id)
     assert app is not None
     return {key["customKeyIdentifier"] for key in app["keyCredentials"]}
+
+
+def register(emulator: AzcertEmulator, certificate: Certificate) -> None:
+    """Make *certificate* the app's only one, as an administrator did long ago."""
+    app = emulator.world.documents.get("app", emulator.client_id)
+    assert app is not None
+    app["keyCredentials"] = [key_credential(certificate.leaf)]
+    emulator.world.documents.put("app", emulator.client_id, app)
+
+
+def make_certificate(source: str, *, days: int = 90) -> Certificate:
+    """Make a key with its certificate where *source* says."""
+    key = make_key(source, name="app")
+    try:
+        certificate, _ = key.self_signed(Wanted("app", days=days), now=dt.datetime.now(dt.UTC))
+    finally:
+        key.close()
+    return certificate

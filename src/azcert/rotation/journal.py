@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from azcert._files import write_atomic
 from azcert.certificate.model import Certificate
 from azcert.errors import ConfigurationError
+from azcert.sources.uri import FileUri, parse_source
 
 if TYPE_CHECKING:
     from typing import Self
@@ -82,6 +83,31 @@ class Journal:
                 remedy="Compare 'azcert app credentials APP' with 'azcert show', then move the journal away.",
             ) from error
 
+    def remember_id(self, path: Path) -> None:
+        """Write down, beside the journal *path*, under which id the successor is registered.
+
+        The next rotation needs it where the application may not read itself.
+        """
+        successor = self.successor
+        if successor is not None and self.key_id is not None:
+            known = {"thumbprint": successor.thumbprint, "keyId": self.key_id}
+            write_atomic(_registered(path), json.dumps(known).encode(), overwrite=True)
+
+    @staticmethod
+    def remembered_id(path: Path, thumbprint: str) -> str | None:
+        """Return what `remember_id` wrote for this certificate, or None."""
+        try:
+            known = json.loads(_registered(path).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+        if not isinstance(known, dict) or known.get("thumbprint") != thumbprint:
+            return None
+        return str(known.get("keyId"))
+
+
+def _registered(path: Path) -> Path:
+    return path.with_suffix(".registered")
+
 
 def journal_path(source: str, client_id: str) -> Path:
     """Return where the journal of a source's rotation is: root's state folder, else XDG's."""
@@ -90,5 +116,9 @@ def journal_path(source: str, client_id: str) -> Path:
     else:
         home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
         folder = Path(home) / "azcert" / "rotation"
-    name = hashlib.sha256(f"{source}|{client_id}".encode()).hexdigest()[:32]
+    uri = parse_source(source)
+    if isinstance(uri, FileUri):
+        # One file has one journal, from whatever folder it is named.
+        uri = FileUri(os.path.realpath(uri.path))
+    name = hashlib.sha256(f"{uri}|{client_id}".encode()).hexdigest()[:32]
     return folder / f"{name}.json"

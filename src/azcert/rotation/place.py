@@ -26,7 +26,7 @@ _PLACES: dict[type, str] = {
     Pkcs11Uri: "azcert.rotation.places.token",
     StoreUri: "azcert.rotation.places.store",
 }
-_ABSENT = {"not-found", "file-not-found", "key-missing"}
+_ABSENT = {"file-not-found", "no-private-key"}
 
 
 class Place(Protocol):
@@ -46,7 +46,10 @@ class Place(Protocol):
         """Make the key at *staged* with *certificate* the one in use, at one moment; idempotent."""
 
     def discard(self, staged: str) -> None:
-        """Remove a staged key that will not be used, as far as the place can."""
+        """Remove a staged key that will not be used; idempotent."""
+
+    def retire(self, old: str) -> None:
+        """Remove the certificate of SHA-1 thumbprint *old*, which is not in use any more, with its key."""
 
 
 def open_place(source: str, *, password: Secret | None = None, work: Path) -> Place:

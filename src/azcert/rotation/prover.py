@@ -69,16 +69,6 @@ class Prover:
             else:
                 clean += 1
 
-    def works(self, certificate: SigningCertificate) -> bool:
-        """Tell whether one sign-in works now."""
-        try:
-            self._sign_in(certificate)
-        except AuthenticationError as error:
-            if error.aadsts not in CERTIFICATE_REJECTED:
-                raise
-            return False
-        return True
-
     def _sign_in(self, certificate: SigningCertificate) -> None:
         # A credential of its own each time: nothing that was cached could answer instead of Entra ID.
         with CertificateCredential(

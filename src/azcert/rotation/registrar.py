@@ -24,6 +24,9 @@ _FORBIDDEN = 403
 class Registrar(Protocol):
     """Changes the certificates of one application. A second call for the same thing does nothing."""
 
+    sees_all: bool
+    """False once it turned out that the application may not be read: `key_id` then returns None for all."""
+
     def key_id(self, thumbprint: str) -> str | None:
         """Return the id of a certificate on the application, or None where it is not there or not known."""
 
@@ -36,6 +39,8 @@ class Registrar(Protocol):
 
 class DirectoryRegistrar:
     """An identity that may read and change the application."""
+
+    sees_all = True
 
     def __init__(self, registrations: Registrations, application: str) -> None:
         self._registrations = registrations
@@ -75,6 +80,7 @@ class OwnRegistrar:
         self._object_id = object_id
         self._holder = holder
         self._now = now
+        self.sees_all = True
 
     def key_id(self, thumbprint: str) -> str | None:
         """Return the certificate's id where the application may read itself, else None."""
@@ -82,6 +88,7 @@ class OwnRegistrar:
             keys = self._registrations.get(self._object_id).keys
         except RegistrationError as error:
             if error.details.get("status") == _FORBIDDEN:
+                self.sees_all = False
                 return None
             raise
         return next((key.key_id for key in keys if key.thumbprint == thumbprint), None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from azcert._locks import exclusive
 from azcert.certificate.issue import BACK_DATED, self_signed
 from azcert.certificate.signer import SigningCertificate
-from azcert.errors import SelectionError
+from azcert.errors import ConfigurationError, SelectionError
 from azcert.rotation.due import SHARE, due_at
 from azcert.rotation.journal import Journal
 from azcert.rotation.place import staged_key
@@ -63,6 +63,7 @@ class Rotation:
         password: Secret | None = None,
         told: Callable[[Step], None] | None = None,
         now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._place = place
         self._registrar = registrar
@@ -72,6 +73,10 @@ class Rotation:
         self._password = password
         self._told = told
         self._now = now
+        self._sleep = sleep
+        self.left_registered: str | None = None
+        """The thumbprint of a replaced certificate that `run` could not take off the application: the
+        application may not read itself, and nobody told the id under which it was registered."""
 
     def is_due(self) -> bool:
         """Tell whether a rotation has begun, or the certificate in use is due for one."""
@@ -105,6 +110,7 @@ class Rotation:
                 if step is Step.WAIT:
                     return step
                 if step is Step.DONE:
+                    journal.remember_id(self._path)
                     self._path.unlink(missing_ok=True)
                     return step
                 journal = _DO[step](self, journal)
@@ -136,10 +142,19 @@ class Rotation:
 
     def _begin(self) -> Journal:
         old = self._place.current().certificate
+        if not old.is_self_signed:
+            raise ConfigurationError(
+                f"The certificate of {self._place.name} was issued by {old.issuer}; a self-signed successor "
+                "would not be what it is.",
+                code="not-rotatable",
+                remedy="Ask its authority for the next one: azcert csr, then azcert accept.",
+                source=self._place.name,
+            )
         journal = Journal(
             source=self._place.name,
             old=old.thumbprint,
-            old_key_id=self._registrar.key_id(old.thumbprint),
+            old_key_id=self._registrar.key_id(old.thumbprint)
+            or Journal.remembered_id(self._path, old.thumbprint),
             staged=self._place.next_key(),
         )
         journal.write(self._path)
@@ -152,6 +167,7 @@ class Rotation:
         moment = max(self._moment(), old.not_before + BACK_DATED + dt.timedelta(seconds=1))
         with self._staged(journal, old) as key:
             made = self_signed(key.signer, subject=old.subject, days=days, now=moment)
+        self._sleep(max(0.0, made.not_before.timestamp() - self._now()))
         return journal.with_successor(made)
 
     def _register(self, journal: Journal) -> Journal:
@@ -181,6 +197,9 @@ class Rotation:
         key_id = journal.old_key_id or self._registrar.key_id(journal.old)
         if key_id is not None:
             self._registrar.remove(key_id)
+        elif not self._registrar.sees_all:
+            self.left_registered = journal.old
+        self._place.retire(journal.old)
         return replace(journal, retired_at=self._now())
 
     @contextmanager

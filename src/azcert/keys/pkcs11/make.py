@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from pkcs11 import Attribute, CertificateType, KeyType, MechanismFlag, ObjectClass
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
     from azcert.keys.pkcs11.objects import ObjectQuery
     from azcert.keys.pkcs11.token import PinGiver, Token, TokenSession
 
-__all__ = ["generate_key", "import_key", "remove_certificates", "store_certificate"]
+__all__ = [
+    "generate_key",
+    "import_key",
+    "remove_certificates",
+    "remove_key",
+    "remove_pair",
+    "store_certificate",
+]
 
 # The key signs and does nothing else, and never leaves (PKCS#11 2.40, 4.9).
 _PRIVATE = {
@@ -157,6 +165,41 @@ def remove_certificates(token: Token, pin: PinGiver, der: bytes) -> int:
         return len(found)
 
     return token.use(pin, work, "remove the certificate", write=True)
+
+
+def remove_pair(token: Token, pin: PinGiver, certificate: x509.Certificate) -> None:
+    """Remove the certificate from the token, and the key pair of its modulus; idempotent."""
+    public = certificate.public_key()
+    assert isinstance(public, RSAPublicKey), "only RSA keys are used"  # noqa: S101
+    modulus = _big(public.public_numbers().n)
+    templates: list[dict[Attribute, Any]] = [
+        {Attribute.CLASS: kind, Attribute.KEY_TYPE: KeyType.RSA, Attribute.MODULUS: modulus}
+        for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY)
+    ]
+    # The certificate goes first: a key without one is not found, a certificate without its key would be.
+    templates.insert(
+        0, {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.VALUE: certificate.public_bytes(Encoding.DER)}
+    )
+
+    def work(session: TokenSession) -> None:
+        for template in templates:
+            for item in list(session.session.get_objects(template)):
+                item.destroy()
+
+    token.use(pin, work, "remove a key with its certificate", write=True)
+
+
+def remove_key(token: Token, pin: PinGiver, key: ObjectQuery) -> None:
+    """Remove the key pair of that label and id; idempotent."""
+    label, identity = _named(key)
+
+    def work(session: TokenSession) -> None:
+        for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY):
+            same = {Attribute.CLASS: kind, Attribute.LABEL: label, Attribute.ID: identity}
+            for item in list(session.session.get_objects(same)):
+                item.destroy()
+
+    token.use(pin, work, "remove a key", write=True)
 
 
 def _named(key: ObjectQuery) -> tuple[str, bytes]:

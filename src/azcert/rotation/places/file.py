@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FilePlace", "place"]
 
+_ACCESS_LIST = "system.posix_acl_access"
+
 
 class FilePlace:
     """``app.pem``, replaced by ``app.pem.next`` in one rename that keeps owner and mode.
@@ -32,7 +35,8 @@ class FilePlace:
     def __init__(self, uri: FileUri | TpmUri, password: Secret | None) -> None:
         self.name = str(uri)
         self._uri = uri
-        self._path = Path(uri.path or "").absolute()
+        # A symbolic link stays one: what it leads to is replaced.
+        self._path = Path(os.path.realpath(uri.path or ""))
         self._password = password
 
     def current(self) -> SigningCertificate:
@@ -60,10 +64,7 @@ class FilePlace:
             key.put(certificate)
         finally:
             key.close()
-        before = self._path.stat()
-        # The program that reads the file may be another user than the one that rotates it.
-        os.chown(made, before.st_uid, before.st_gid)
-        made.chmod(before.st_mode & 0o7777)
+        _allow_the_same(self._path, made)
         made.replace(self._path)
 
     def discard(self, staged: str) -> None:
@@ -71,10 +72,30 @@ class FilePlace:
         del staged
         Path(str(self._path) + ".next").unlink(missing_ok=True)
 
+    def retire(self, old: str) -> None:
+        """Do nothing: the old one went when its file was replaced."""
+
     def _is_pkcs12(self) -> bool:
         data = read_file(self._path, limit=formats.MAX_SIZE).data
         contents = formats.load(data, password=self._password, name=str(self._path))
         return contents.form.startswith("PKCS#12")
+
+
+def _allow_the_same(old: Path, new: Path) -> None:
+    """Give *new* the owner, mode and access list of *old*: its readers may be other users."""
+    before, now = old.stat(), new.stat()
+    if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+        os.chown(new, before.st_uid, before.st_gid)
+    new.chmod(before.st_mode & 0o7777)
+    if not hasattr(os, "getxattr"):
+        return
+    try:
+        rights = os.getxattr(old, _ACCESS_LIST)
+    except OSError as error:
+        if error.errno not in {errno.ENODATA, errno.EOPNOTSUPP}:
+            raise
+    else:
+        os.setxattr(new, _ACCESS_LIST, rights)
 
 
 def place(uri: FileUri | TpmUri, *, password: Secret | None, work: Path) -> FilePlace:
@@ -90,4 +111,6 @@ def place(uri: FileUri | TpmUri, *, password: Secret | None, work: Path) -> File
             remedy="Put the certificate behind the key in a TPM key file: tpm:FILE.",
             source=str(uri),
         )
+    if password is None and uri.password is not None:
+        password = uri.password.read()
     return FilePlace(uri, password)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from azcert._files import read_file
 from azcert.certificate import formats
 from azcert.errors import CertificateError, ConfigurationError
+from azcert.rotation.token_objects import remove_staged
 from azcert.sources.open import open_source
 from azcert.sources.uri import FileUri, Pkcs11Uri, StoreUri, TpmUri, parse_source
 from azcert.stores.directory import grants
@@ -67,26 +68,42 @@ class StorePlace:
         """Add the certificate with its key to the store, where it is the newest from then on."""
         before = self._entry()
         if before.thumbprint == certificate.thumbprint:
-            _forget(staged)
+            if before.source is None:
+                _forget(staged)
             return
         if before.source is not None:
             self._store.add_device(certificate, staged, protection=before.protection or "")
             return
-        added = self._store.add(
+        self._store.add(
             certificate,
             self._staged(staged),
             exportable=before.exportable,
             passphrase=self._password if before.protection == "encrypted" else None,
             passphrase_from=self._store.passphrase_from(before),
+            readers=grants.grants(self._store.key_path(before)),
         )
-        for grantee in sorted(grants.grants(self._store.key_path(before))):
-            grants.grant(self._store.key_path(added), grantee)
         _forget(staged)
 
     def discard(self, staged: str) -> None:
-        """Remove the staged key's file."""
-        if self._entry().source is None:
-            _forget(staged)
+        """Remove the staged key, from its file or its device."""
+        self._remove_key(staged)
+
+    def retire(self, old: str) -> None:
+        """Remove the old entry and its key, wherever that is."""
+        entry = self._store.get(old)
+        if entry is None:
+            return
+        if entry.source is not None:
+            # The key goes first: stopped here, the next run still finds the entry that names it.
+            self._remove_key(entry.source)
+        self._store.remove(entry)
+
+    def _remove_key(self, place: str) -> None:
+        uri = parse_source(place)
+        if isinstance(uri, Pkcs11Uri):
+            remove_staged(place, self._password)
+        elif isinstance(uri, FileUri | TpmUri) and uri.path is not None:
+            Path(uri.path).unlink(missing_ok=True)
 
     def _origin(self, entry: Entry) -> PassphraseFrom | None:
         return self._uri.password or self._store.passphrase_from(entry)

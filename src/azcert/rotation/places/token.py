@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from azcert.errors import ConfigurationError
+from azcert.rotation.token_objects import remove_old, remove_staged
 from azcert.sources.key_place import find_key
 from azcert.sources.open import open_source
 
@@ -50,8 +51,12 @@ class TokenPlace:
             key.close()
 
     def discard(self, staged: str) -> None:
-        """Leave the key in the token: without a certificate nobody finds it."""
-        del staged
+        """Remove the key that has no certificate yet."""
+        remove_staged(staged, self._password)
+
+    def retire(self, old: str) -> None:
+        """Remove the old certificate and its key from the token."""
+        remove_old(self._uri, old, self._password)
 
 
 def place(uri: Pkcs11Uri, *, password: Secret | None, work: Path) -> TokenPlace:

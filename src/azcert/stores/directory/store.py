@@ -26,11 +26,12 @@ from azcert.stores.names import Location
 from azcert.stores.ownership import open_folder, read_trusted, user_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Collection, Hashable, Iterator
     from pathlib import Path
 
     from azcert._redact import Secret
     from azcert.certificate.model import Certificate
+    from azcert.stores.directory.grants import Grantee
     from azcert.stores.names import StoreName
     from azcert.stores.passphrase import PassphraseFrom
     from azcert.stores.store import Entry
@@ -145,11 +146,13 @@ class DirectoryStore:
         exportable: bool = False,
         passphrase: Secret | None = None,
         passphrase_from: PassphraseFrom | None = None,
+        readers: Collection[Grantee] = (),
     ) -> Entry:
         """Put a certificate into the store, or replace it there; without *key*, one it has already is kept.
 
         :param passphrase: encrypts the key.
         :param passphrase_from: where `signer` finds the passphrase later.
+        :param readers: who may use the key from the moment the certificate can be found.
         :raises AccessError: this user may not write the store, or others may.
         :raises CertificateError: ``key-mismatch``.
         """
@@ -176,7 +179,7 @@ class DirectoryStore:
             old = writer.record(certificate.thumbprint)
             if old is not None and content is None:
                 record = replace(old, certificate=certificate, imported=record.imported)
-            writer.put(record, content, replaced=old.key if old else None)
+            writer.put(record, content, replaced=old.key if old else None, readers=readers)
         return record.entry(self.name, str(self.folder / (certificate.thumbprint + PEM)))
 
     def add_device(self, certificate: Certificate, source: str, *, protection: str) -> Entry:

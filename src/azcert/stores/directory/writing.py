@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING
 from azcert._files import PUBLIC, write_atomic
 from azcert._locks import exclusive
 from azcert.errors import CertificateError
-from azcert.stores.directory import index
+from azcert.stores.directory import grants, index
 from azcert.stores.directory.listing import LOCK, PEM, read_record
 from azcert.stores.names import Location
 from azcert.stores.ownership import open_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
+    from azcert.stores.directory.grants import Grantee
     from azcert.stores.directory.record import Record
     from azcert.stores.names import StoreName
 
@@ -48,10 +49,18 @@ class Writer:
         except (FileNotFoundError, CertificateError):
             return None
 
-    def put(self, record: Record, key: bytes | None = None, replaced: str | None = None) -> None:
+    def put(
+        self,
+        record: Record,
+        key: bytes | None = None,
+        replaced: str | None = None,
+        readers: Collection[Grantee] = (),
+    ) -> None:
         """Write *record*, and before it the content of its key's file; drop the key file it *replaced*."""
         if key is not None and record.key is not None:
             write_atomic(self._path / record.key, key, overwrite=True)
+            for reader in sorted(readers):
+                grants.grant(self._path / record.key, reader)
         path = self._path / (record.certificate.thumbprint + PEM)
         write_atomic(path, record.render(), mode=PUBLIC, overwrite=True)
         if replaced is not None and replaced != record.key:
