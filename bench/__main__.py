@@ -3,7 +3,7 @@
     python -m bench [--runs N] [--only NAME] [--markdown FILE]
 
 ``--only`` picks by name: importing, second_process, calling, remembering, herds, fleets, asking, signing,
-javascript.
+javascript, devices, lookups.
 ``--markdown`` also writes the table and the machine between the two marks in FILE.
 """
 
@@ -14,6 +14,7 @@ import os
 import sys
 from pathlib import Path
 
+from bench import places
 from bench.rows import Row, measure
 from bench.setting import setting
 from bench.table import HEADINGS, cells, machine, markdown
@@ -38,9 +39,10 @@ def main() -> int:
     _line(HEADINGS)
     rows: list[Row] = []
     with setting() as place:
-        for row in measure(place, given.runs, given.only):
-            rows.append(row)
-            _line(cells(row))
+        for measured in (measure, places.measure):
+            for row in measured(place, given.runs, given.only):
+                rows.append(row)
+                _line(cells(row))
     if given.markdown:
         _write(given.markdown, f"{markdown(rows)}\n\nMeasured on: {machine()}")
     return 1 if any(row.met is False for row in rows) else 0
