@@ -40,6 +40,19 @@ def test_one_probe_at_a_time_until_one_is_answered() -> None:
     assert backoff.wait_until_allowed(10.0) == backoff.wait_until_allowed(10.0) == 0.0
 
 
+@given(st.floats(0.01, 59.0))
+def test_those_who_wait_for_a_probe_look_rarely_and_are_not_late(took: float) -> None:
+    backoff = Backoff(RULE)
+    backoff.failed(0.0, "down", retry_after=0)
+    assert backoff.wait_until_allowed(1.0) == 0.0
+    now, looks = 1.0, 0
+    while now < 1.0 + took:
+        now += backoff.wait_until_allowed(now)
+        looks += 1
+    assert looks <= 32
+    assert now - 1.0 - took <= max(0.05, took / 4)
+
+
 def test_a_lost_probe_does_not_block_for_ever() -> None:
     backoff = Backoff(RULE)
     backoff.failed(0.0, "down", retry_after=0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from azcert.credential.events import Counters, EventKind
+from azcert.credential.events import Counters, Event, EventKind
 from azcert.errors import AuthenticationError
 from support.token_endpoint import SCOPE, TENANT, Answer, error
 
@@ -148,6 +148,29 @@ def test_a_caller_with_less_time_gives_up_alone(stand: Stand) -> None:
     assert len(stand.endpoint.seen) == 1
 
 
+async def test_a_task_with_less_time_gives_up_alone(stand: Stand) -> None:
+    stand.endpoint.gate.clear()
+    async with stand.aio() as credential:
+        patient = asyncio.create_task(credential.get_token(SCOPE))
+        await asyncio.to_thread(stand.endpoint.arrived.acquire)
+        with pytest.raises(AuthenticationError, match="still under way"):
+            await credential.get_token(SCOPE, timeout=0.05)
+        stand.endpoint.gate.set()
+        assert (await patient).token.startswith("token-1")
+    assert len(stand.endpoint.seen) == 1
+
+
+async def test_a_server_that_trickles_keeps_no_task_beyond_its_time(stand: Stand) -> None:
+    stand.endpoint.always = Answer(200, b"x" * 100, broken="trickle")
+    async with stand.aio() as credential:
+        began = time.monotonic()
+        with pytest.raises(AuthenticationError, match="still under way"):
+            await credential.get_token(SCOPE, timeout=0.5)
+        # Each read of the trickle is well within the limit of half a second.
+        assert time.monotonic() - began < 5
+        stand.endpoint.trickles.set()
+
+
 def test_a_caller_with_more_time_goes_on_after_a_leader_with_less(stand: Stand) -> None:
     stand.endpoint.always = Answer(503, headers={"Retry-After": "1"})
     counters = Counters()
@@ -198,6 +221,23 @@ def test_a_credential_works_in_a_forked_child_whatever_the_parents_threads_do(st
     assert child.exitcode == 0
     assert inherited == token
     assert own != mine
+
+
+def _count(counters: Counters, answers: Any) -> None:
+    counters(Event(EventKind.REQUEST, TENANT, (SCOPE,)))
+    answers.put(counters.count(EventKind.REQUEST))
+
+
+def test_a_forked_child_counts_whatever_the_parents_threads_do() -> None:
+    context = multiprocessing.get_context("fork")
+    counters, answers = Counters(), context.SimpleQueue()
+    # As if another thread were counting in the moment of the fork.
+    with counters._lock:
+        child = context.Process(target=_count, args=(counters, answers))
+        child.start()
+    child.join(30)
+    assert child.exitcode == 0
+    assert answers.get() == 1
 
 
 def _spawned(arguments: dict[str, Any], answers: Any) -> None:

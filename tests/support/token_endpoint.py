@@ -33,7 +33,8 @@ SCOPE = "https://vault.azure.net/.default"
 class Answer:
     """One answer: what it says, how late, and how badly it travels.
 
-    :param broken: ``reset`` closes the connection without a byte; ``half`` after half of the body.
+    :param broken: ``reset`` closes the connection without a byte; ``half`` after half of the body;
+        ``trickle`` sends a byte of the body every tenth of a second, until `TokenEndpoint.trickles` is set.
     """
 
     status: int = 200
@@ -82,6 +83,7 @@ class TokenEndpoint:
         self.always: Answer | None = None
         self.gate = threading.Event()
         self.gate.set()
+        self.trickles = threading.Event()
         self.arrived = threading.Semaphore(0)
         self.delay = 0.0
         self.in_flight: dict[str, int] = {}
@@ -167,6 +169,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content[: len(content) // 2])
             self.close_connection = True
             return
+        if answer.broken == "trickle":
+            for byte in content:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                if self.endpoint.trickles.wait(0.1):
+                    self.close_connection = True
+                    return
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (http.server's name)
@@ -199,6 +208,7 @@ def serve(folder: Path, endpoint: TokenEndpoint | None = None) -> Iterator[tuple
         yield endpoint, ca
     finally:
         endpoint.gate.set()
+        endpoint.trickles.set()
         server.shutdown()
         server.server_close()
         thread.join()

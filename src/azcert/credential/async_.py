@@ -12,7 +12,7 @@ from azcert.credential.freshness import Freshness
 from azcert.credential.options import build_engine
 from azcert.credential.wanted import SYSTEM_CLOCK
 from azcert.wire.async_ import AsyncChannel
-from azcert.wire.loops import current_loop, new_event, start
+from azcert.wire.loops import current_loop, new_event, start, wait_for
 
 if TYPE_CHECKING:
     import os
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from azcert.sources.source import Source
 
 __all__ = ["CertificateCredential"]
+
+_LAST_WORDS = 0.25
+"""Seconds a caller waits beyond its deadline for the reason, which a request that ends there brings."""
 
 
 class CertificateCredential:
@@ -196,7 +199,7 @@ class CertificateCredential:
                 assert slot is not None  # noqa: S101  (fresh enough to be used, or a flight was begun)
                 slot.hits += 1
                 return slot
-            await flight.landed.wait()
+            await wait_for(flight.landed, deadline + _LAST_WORDS - engine.clock.monotonic())
             landed = flight.result_for(deadline)
             if landed is not None:
                 engine.table.find(wanted.identity, name)

@@ -20,6 +20,7 @@ __all__ = ["Backoff", "RetryRule", "retry_after_seconds"]
 
 _PROBE_LOST_AFTER = 60.0
 _LOOK_AGAIN = 0.05
+_LOOK_AGAIN_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,9 @@ class Backoff:
             if now < self._not_before:
                 return self._not_before - now
             if self._probe_since is not None and now - self._probe_since < _PROBE_LOST_AFTER:
-                return _LOOK_AGAIN
+                # The longer the probe has been out, the longer the next look may wait: thousands may be
+                # looking.
+                return max(_LOOK_AGAIN, _LOOK_AGAIN_SHARE * (now - self._probe_since))
             self._probe_since = now
             return 0.0
 

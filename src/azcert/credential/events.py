@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
-import threading
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from azcert.credential.fork_lock import ForkLock
 
 __all__ = ["Counters", "Event", "EventKind", "OnEvent"]
 
@@ -54,7 +55,7 @@ class Counters:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._count: dict[EventKind, int] = defaultdict(int)
         self._seconds: dict[EventKind, float] = defaultdict(float)
 

@@ -7,13 +7,14 @@ the program runs on it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable
 
-__all__ = ["Event", "current_loop", "in_thread", "new_event", "sleep", "start"]
+__all__ = ["Event", "current_loop", "in_thread", "new_event", "sleep", "start", "wait_for"]
 
 T = TypeVar("T")
 
@@ -48,6 +49,18 @@ def new_event() -> Event:
     trio = _trio()
     event: Event = trio.Event() if trio else asyncio.Event()
     return event
+
+
+async def wait_for(event: Event, seconds: float) -> None:
+    """Wait until the event is set, at most so long."""
+    trio = _trio()
+    if trio:
+        with trio.move_on_after(max(0.0, seconds)):
+            await event.wait()
+        return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 async def sleep(seconds: float) -> None:

@@ -140,7 +140,9 @@ def test_the_bound_holds_and_what_ends_first_goes_first(home: Path) -> None:
 
 
 def test_storage_in_the_clear_is_refused_unless_asked_for(home: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"cannot be encrypted here.*sealed file cache") as caught:
+    with pytest.raises(
+        ConfigurationError, match=r'cannot be encrypted here.*Pass cache="file" instead'
+    ) as caught:
         PersistentCache.from_options(TokenCachePersistenceOptions(name="shared.cache"))
     assert caught.value.code == "cache-encryption-unavailable"
     assert not (home / ".IdentityService").exists()

@@ -305,7 +305,7 @@ def _persistence(cache_name: str, *, in_clear: bool) -> Any:
                 "The persistent token cache cannot be encrypted here: libsecret is not installed or has no "
                 "desktop session to work with (over ssh, in a container, as a service).",
                 code="cache-encryption-unavailable",
-                remedy="Use azcert's sealed file cache, which needs none; or allow_unencrypted_storage=True "
-                "to keep tokens in the clear.",
+                remedy='Pass cache="file" instead: azcert\'s sealed file cache needs no desktop; or '
+                "allow_unencrypted_storage=True to keep tokens in the clear.",
             ) from error
     return msal_extensions.FilePersistence(location)
