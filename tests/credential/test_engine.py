@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from azcert.aio import CertificateCredential
-from azcert.credential.events import Counters, EventKind
+from azcert.credential.events import Counters, Event, EventKind
 from azcert.errors import AuthenticationError
 from support.shelf import Shelf, certificates, digest_of
 from support.token_endpoint import CLIENT, SCOPE, TENANT
@@ -37,8 +37,7 @@ class Scene:
             additionally_allowed_tenants=["*"],
             transport=ServiceTransport(self.service),
             clock=self.loop.clock(),
-            on_event=self.counters,
-            **arguments,
+            **({"on_event": self.counters} | arguments),
         )
 
     def run(self, job: Awaitable[T]) -> T:
@@ -318,6 +317,21 @@ def test_a_challenge_passes_by_the_cache_and_its_token_replaces_the_old_one(scen
     assert scene.token(enable_cae=True) == second
     assert scene.token(enable_cae=True, claims=challenge) != second
     assert json.loads(scene.token())[3] is False, "without CAE it is another token"
+
+
+def test_a_hook_that_fails_costs_a_line_and_no_token(
+    make_scene: Callable[..., Scene], caplog: pytest.LogCaptureFixture
+) -> None:
+    def hook(_: Event) -> None:
+        raise RuntimeError("no room for metrics")
+
+    scene = make_scene(on_event=hook)
+    with caplog.at_level(logging.WARNING, "azcert"):
+        assert scene.token()
+        assert scene.token("api://other/.default")
+    assert [record.getMessage() for record in caplog.records] == [
+        "The on_event hook failed: RuntimeError('no room for metrics')"
+    ]
 
 
 def test_bad_claims_cost_no_request(scene: Scene) -> None:

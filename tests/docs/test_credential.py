@@ -7,6 +7,9 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from prometheus_client import REGISTRY
+from prometheus_client.parser import text_string_to_metric_families
+
 from azcert.emulator.ready_made import SECRET_VALUE
 from support.console import ROOT, run_page
 
@@ -44,3 +47,7 @@ def test_the_programs_run(
     said = capsys.readouterr().out
     assert said.splitlines()[0] == SECRET_VALUE
     assert 'azcert_events_total{kind="request"} 1' in said
+    # Prometheus' own library reads what azcert writes, and has counted by the page's hook.
+    families = {one.name: one for one in text_string_to_metric_families(said.split("\n", 1)[1])}
+    assert [sample.value for sample in families["azcert_hits"].samples] == [999]
+    assert REGISTRY.get_sample_value("azcert_events_total", {"kind": "request", "code": ""}) == 1

@@ -41,7 +41,7 @@ class Event:
 
 
 OnEvent = Callable[[Event], None]
-"""Called in the thread or loop where it happened; it should return quickly and must not raise."""
+"""Called in the thread or loop where it happened; it should return quickly. What it raises is logged only."""
 
 
 class Counters:
@@ -51,7 +51,7 @@ class Counters:
 
         counters = Counters()
         credential = CertificateCredential(..., on_event=counters)
-        print(counters.prometheus())
+        print(counters.prometheus(hits=credential.hit_count))
     """
 
     def __init__(self) -> None:
@@ -73,11 +73,16 @@ class Counters:
         """Return how long that took altogether."""
         return self._seconds.get(kind, 0.0)
 
-    def prometheus(self) -> str:
-        """Return the totals in Prometheus' text exposition format."""
+    def prometheus(self, *, hits: int | None = None) -> str:
+        """Return the totals in Prometheus' text exposition format.
+
+        :param hits: a credential's ``hit_count``, to have it among them.
+        """
         lines = ["# TYPE azcert_events_total counter"]
         lines += [f'azcert_events_total{{kind="{kind}"}} {self.count(kind)}' for kind in EventKind]
         lines.append("# TYPE azcert_seconds_total counter")
         timed = (EventKind.REQUEST, EventKind.REFRESH, EventKind.SIGNED)
         lines += [f'azcert_seconds_total{{kind="{kind}"}} {self.seconds(kind):.6f}' for kind in timed]
+        if hits is not None:
+            lines += ["# TYPE azcert_hits_total counter", f"azcert_hits_total {hits}"]
         return "\n".join(lines) + "\n"

@@ -136,7 +136,10 @@ class Engine:
     def tell(self, kind: EventKind, wanted: Wanted, *, seconds: float = 0.0, code: str | None = None) -> None:
         """Tell the hook, if there is one."""
         if self._on_event is not None:
-            self._on_event(Event(kind, wanted.tenant_id, wanted.scopes, seconds, code))
+            try:
+                self._on_event(Event(kind, wanted.tenant_id, wanted.scopes, seconds, code))
+            except Exception as error:  # noqa: BLE001  (an observer's fault is no reason to be without a token)
+                self._rare_log.warning("hook", "The on_event hook failed: %r", error)
 
     def deadline(self, timeout: float | None) -> float:
         """Return until when a call that begins now may take, by the monotonic clock."""
