@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from azcert.certificate.proof import holds
 from azcert.certificate.signer import Algorithm
-from azcert.errors import CertificateError
+from azcert.errors import AccessError, CertificateError
 from azcert.sources.open import open_source
 from azcert.stores.directory.store import DirectoryStore
 from support.command import azcert
@@ -100,3 +101,45 @@ def test_a_device_that_has_another_key_by_now_is_found_out(
     with pytest.raises(CertificateError) as caught:
         open_source("store:CurrentUser/My?subject=tpm-app").load()
     assert caught.value.code == "key-mismatch"
+
+
+@pytest.mark.parametrize("password", [None, "correct horse"])
+def test_a_key_imported_into_a_tpm_signs_there_and_is_nowhere_else(
+    tmp_path: Path, store: DirectoryStore, swtpm: Swtpm, password: str | None
+) -> None:
+    run("new", "tpm-app", folder=tmp_path)
+    uri = f"tpm:key.tss?tcti={swtpm.tcti}"
+    if password is not None:
+        (tmp_path / "password").write_text(password)
+        uri += "&password-file=password"
+    thumbprint = run("import", "tpm-app.pem", "--protect", uri, folder=tmp_path)
+    (entry,) = store.entries()
+    assert (entry.thumbprint, entry.protection, entry.exportable) == (thumbprint, "tpm", False)
+    assert not list(store.folder.glob("*.key"))
+    key_file = tmp_path / "key.tss"
+    assert key_file.stat().st_mode & 0o777 == 0o600
+    assert "BEGIN PRIVATE KEY" not in key_file.read_text()
+    (tmp_path / "tpm-app.pem").unlink()
+    loaded = open_source("store:CurrentUser/My?subject=tpm-app").load()
+    signature = loaded.signer.sign(b"data", Algorithm.PS256)
+    assert holds(loaded.signer.public_key(), b"data", signature, Algorithm.PS256)
+    assert swtpm.transient_objects() == 0
+    if password is not None:
+        bare = f"tpm:{key_file}?tcti={swtpm.tcti}"
+        with pytest.raises(AccessError) as caught:
+            open_source(bare).load()
+        assert caught.value.code == "password-missing"
+
+
+def test_a_key_is_not_imported_over_another_ones_file(
+    tmp_path: Path, store: DirectoryStore, swtpm: Swtpm
+) -> None:
+    run("new", "tpm-app", folder=tmp_path)
+    (tmp_path / "key.tss").write_text("something of another's")
+    refused = azcert("import", "tpm-app.pem", "--protect", f"tpm:key.tss?tcti={swtpm.tcti}", folder=tmp_path)
+    assert refused.returncode == 1
+    assert "already there" in refused.stderr
+    handle = azcert("import", "tpm-app.pem", "--protect", "tpm:handle=0x81000001", folder=tmp_path)
+    assert handle.returncode == 1
+    assert "tpm2_evictcontrol" in handle.stderr
+    assert store.entries() == []

@@ -329,7 +329,6 @@ class Token(Place):
 
 class TpmFile(Place):
     name = "tpm"
-    import_code = "not-importable"
 
     def __init__(self, *given: object) -> None:
         super().__init__(*given)  # type: ignore[arg-type] # handed through as they are
@@ -342,7 +341,11 @@ class TpmFile(Place):
         return str(told["source"])
 
     def take(self, pem: Path) -> str:
-        return run("import", pem, "--protect", self.uri)
+        run("import", pem, "--protect", self.uri)
+        return self.uri
+
+    def ready(self) -> str:
+        return self.create()
 
     def wrong(self) -> dict[str, tuple[str, str]]:
         run("new", "app", "--key", self.uri)

@@ -13,6 +13,7 @@ from azcert.certificate.model import Certificate
 from azcert.errors import CertificateError, ConfigurationError
 from azcert.sources.beside import with_certificate
 from azcert.sources.key_place import find_key
+from azcert.sources.open import require_library
 from azcert.sources.signer_place import SignerPlace
 from azcert.sources.uri import KeyVaultUri, Pkcs11Uri, TpmUri, parse_source
 from azcert.stores.passphrase import PassphraseFrom, PassphraseKind
@@ -99,9 +100,9 @@ def _into_device(
     uri = parse_source(device)
     if isinstance(uri, KeyVaultUri):
         raise ConfigurationError(
-            f"Key Vault makes its keys itself: the one in {name} is not uploaded, for its copies would stay.",
+            f"The key in {name} is not uploaded to Key Vault: a store keeps keys here or in a device.",
             code="not-importable",
-            remedy=f"Make the key there: azcert new NAME --key {uri}",
+            remedy=f"Make one in the vault: azcert new NAME --key {uri}",
             source=str(uri),
         )
     if not isinstance(uri, Pkcs11Uri | TpmUri):
@@ -110,6 +111,7 @@ def _into_device(
             code="not-a-device",
             remedy="Write pkcs11:... or tpm:...",
         )
+    require_library(uri)
     level = "pkcs11" if isinstance(uri, Pkcs11Uri) else "tpm"
     uri = _absolute(uri)
     if not contents.keys:
@@ -123,13 +125,12 @@ def _into_device(
         finally:
             place.close()
         return store.add_device(certificate, str(uri), protection=level)
-    if isinstance(uri, TpmUri):
-        raise ConfigurationError(
-            "A key that was made outside a TPM is not put into one here: its copies would stay.",
-            code="not-importable",
-            remedy="Make the key in the TPM: azcert new NAME --key tpm:FILE",
-        )
     key, certificate = rsa_pair(contents, name=name, now=now)
+    if isinstance(uri, TpmUri):
+        from azcert.sources.key_tpm import take  # noqa: PLC0415 - tpm2-pytss is an extra
+
+        take(uri, key, certificate, password=None if uri.password is None else uri.password.read())
+        return store.add_device(certificate, str(uri), protection=level)
     # A place of its own in the token: what is not said is taken from the certificate.
     label = certificate.subject if uri.object is None else uri.object
     uri = replace(uri, object=label, id=uri.id or bytes.fromhex(certificate.thumbprint))

@@ -13,12 +13,14 @@ from azcert.sources.signer_place import SignerPlace
 from azcert.sources.tpm import open_signer
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
     from azcert._redact import Secret
     from azcert.certificate.model import Certificate
     from azcert.keys.tpm.signer import TpmSigner
     from azcert.sources.uri import TpmUri
 
-__all__ = ["TpmKeyPlace", "find", "make"]
+__all__ = ["TpmKeyPlace", "find", "make", "take"]
 
 _LABEL = "TSS2 PRIVATE KEY"
 
@@ -64,19 +66,37 @@ def make(
     :raises ConfigurationError: a handle was named, or the file is there already.
     """
     del name, credential
+    path = _new_file(uri)
+    from azcert.keys.tpm.make import create_key  # noqa: PLC0415 - tpm2-pytss is an extra
+
+    made = create_key(connect(uri.tcti), bits=bits, auth=password)
+    _write(path, made.to_pem(), private=True, overwrite=False)
+    return find(uri, password=password)
+
+
+def take(uri: TpmUri, key: RSAPrivateKey, certificate: Certificate, *, password: Secret | None) -> None:
+    """Bring a key that was made elsewhere into the TPM, and write its key file with the certificate.
+
+    :param password: what the key's password in the TPM becomes.
+    :raises ConfigurationError: a handle was named, or the file is there already.
+    """
+    path = _new_file(uri)
+    from azcert.keys.tpm.make import import_key  # noqa: PLC0415 - tpm2-pytss is an extra
+
+    made = import_key(connect(uri.tcti), key, auth=password)
+    _write(path, made.to_pem() + writers.public_pem(certificate), private=True, overwrite=False)
+
+
+def _new_file(uri: TpmUri) -> str:
     if uri.path is None:
         raise ConfigurationError(
-            "A key is made into a key file; tpm2_evictcontrol can give it a persistent handle afterwards.",
+            "A key gets a key file; tpm2_evictcontrol can give it a persistent handle afterwards.",
             code="no-key-place",
             remedy="Write tpm:FILE.",
         )
     if Path(uri.path).exists():
         raise _exists(uri.path)
-    from azcert.keys.tpm.make import create_key  # noqa: PLC0415 - tpm2-pytss is an extra
-
-    made = create_key(connect(uri.tcti), bits=bits, auth=password)
-    _write(uri.path, made.to_pem(), private=True, overwrite=False)
-    return find(uri, password=password)
+    return uri.path
 
 
 def find(uri: TpmUri, *, password: Secret | None = None, credential: object = None) -> TpmKeyPlace:

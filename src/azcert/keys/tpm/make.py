@@ -1,34 +1,44 @@
-"""Make a key inside the TPM."""
+"""Make a key inside the TPM, or bring one in."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tpm2_pytss.constants import TPMA_OBJECT
-from tpm2_pytss.types import TPM2B_DATA, TPM2B_PUBLIC, TPM2B_SENSITIVE_CREATE, TPML_PCR_SELECTION
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from tpm2_pytss.constants import TPM2_ALG, TPMA_OBJECT
+from tpm2_pytss.types import (
+    TPM2B_DATA,
+    TPM2B_PUBLIC,
+    TPM2B_SENSITIVE,
+    TPM2B_SENSITIVE_CREATE,
+    TPML_PCR_SELECTION,
+    TPMT_SYM_DEF_OBJECT,
+)
+from tpm2_pytss.utils import wrap
 
 from azcert.errors import ConfigurationError
 from azcert.keys.tpm.key import parent_of
 from azcert.keys.tpm.tss2 import OWNER, Tss2Key
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from tpm2_pytss import ESAPI
 
     from azcert._redact import Secret
     from azcert.keys.tpm.connection import Connection
 
-__all__ = ["create_key"]
+__all__ = ["create_key", "import_key"]
 
 _SIZES = (2048, 3072, 4096)
 
-# It signs, never leaves this TPM, and was born in it.
-_ATTRIBUTES = (
-    TPMA_OBJECT.SIGN_ENCRYPT
-    | TPMA_OBJECT.USERWITHAUTH
-    | TPMA_OBJECT.FIXEDTPM
-    | TPMA_OBJECT.FIXEDPARENT
-    | TPMA_OBJECT.SENSITIVEDATAORIGIN
-)
+_SIGNS = TPMA_OBJECT.SIGN_ENCRYPT | TPMA_OBJECT.USERWITHAUTH
+# It never leaves this TPM, and was born in it.
+_BORN_HERE = TPMA_OBJECT.FIXEDTPM | TPMA_OBJECT.FIXEDPARENT | TPMA_OBJECT.SENSITIVEDATAORIGIN
 
 
 def create_key(
@@ -46,8 +56,7 @@ def create_key(
             code="bad-key-size",
             remedy="Take 2048: every TPM makes it.",
         )
-    # Where there is no password to guess, failures elsewhere must not lock this key.
-    attributes = _ATTRIBUTES | (TPMA_OBJECT.NODA if auth is None else 0)
+    attributes = _attributes(auth) | _BORN_HERE
 
     def work(esapi: ESAPI) -> Tss2Key:
         sensitive = TPM2B_SENSITIVE_CREATE()
@@ -61,3 +70,38 @@ def create_key(
         return Tss2Key(public.marshal(), private.marshal(), parent, empty_auth=auth is None)
 
     return connection.run(work, "create a key", f"RSA key of {bits} bits")
+
+
+def import_key(
+    connection: Connection, key: RSAPrivateKey, *, parent: int = OWNER, auth: Secret | None = None
+) -> Tss2Key:
+    """Bring *key* below *parent* and return it wrapped for a key file, which only this TPM can open.
+
+    It travels encrypted to the parent (TPM 2.0 Library, Part 1, 23.3, "Duplication"), and does not come out
+    again: a key without a policy cannot be duplicated (Part 3, ``TPM2_Duplicate``).
+
+    :param auth: as for `create_key`.
+    :raises AzcertError: the TPM refused; not every TPM takes keys of more than 2048 bits.
+    """
+    private_pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    public_pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+    def work(esapi: ESAPI) -> Tss2Key:
+        sensitive = TPM2B_SENSITIVE.from_pem(private_pem)
+        if auth is not None:
+            sensitive.sensitiveArea.authValue = auth.reveal_bytes()
+        public = TPM2B_PUBLIC.from_pem(public_pem, objectAttributes=_attributes(auth))
+        with parent_of(esapi, parent) as handle:
+            area = esapi.read_public(handle)[0].publicArea
+            no_inner_key, duplicate, seed = wrap(area, public, sensitive)
+            no_inner_cipher = TPMT_SYM_DEF_OBJECT(algorithm=TPM2_ALG.NULL)
+            private = esapi.import_(handle, no_inner_key, public, duplicate, seed, no_inner_cipher)
+        return Tss2Key(public.marshal(), private.marshal(), parent, empty_auth=auth is None)
+
+    return connection.run(work, "import a key", f"RSA key of {key.key_size} bits")
+
+
+def _attributes(auth: Secret | None) -> int:
+    # Where there is no password to guess, failures elsewhere must not lock this key.
+    exempt = TPMA_OBJECT.NODA if auth is None else 0
+    return int(_SIGNS | exempt)
