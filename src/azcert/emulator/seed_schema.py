@@ -68,6 +68,7 @@ GRAPH_PERMISSIONS = [
     "Application.ReadWrite.All",
     "Directory.Read.All",
     "Directory.ReadWrite.All",
+    "AuditLog.Read.All",
 ]
 
 _APP = {
