@@ -1,4 +1,4 @@
-"""Each promise of the README names the test or benchmark that shows it, and that one exists."""
+"""Each promise of the README and the threat model names the test that shows it, and that one exists."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from support.console import ROOT
 
 ROW = re.compile(r"^\| (?P<promise>[^|]+?) \| (?P<witnesses>[^|]+?) \|$", re.MULTILINE)
+ATTACKS = re.compile(r"^\| attack \|.*\n\|[-|]+\n(?P<rows>(?:\|.*\n)+)", re.MULTILINE)
 PROMISE = re.compile(r"^- (?P<text>.+(?:\n  .+)*)", re.MULTILINE)
 
 
@@ -29,7 +30,8 @@ def exists(witness: str) -> bool:
     if not file.is_file():
         return False
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    names = {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
     return not name or name in names
 
 
@@ -41,3 +43,11 @@ def test_every_promise_of_the_readme_has_a_row() -> None:
 def test_every_witness_exists() -> None:
     missing = [witness for witnesses in rows().values() for witness in witnesses if not exists(witness)]
     assert not missing
+
+
+def test_every_mitigation_of_the_threat_model_is_shown_by_a_test() -> None:
+    page = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+    rows = [row for table in ATTACKS.finditer(page) for row in table["rows"].splitlines()]
+    assert len(rows) > 20
+    assert [row for row in rows if "`tests/" not in row.split("|")[3]] == []
+    assert not [witness for witness in re.findall(r"`(tests/[^`]+)`", page) if not exists(witness)]
