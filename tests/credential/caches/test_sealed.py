@@ -63,7 +63,8 @@ def test_a_damaged_entry_is_set_aside_and_replaced(folder: Path, caplog: pytest.
     cache = SealedFileCache(KEYS, folder=folder)
     cache.put(token_key(), token("first"))
     (path,) = entries(folder)
-    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    sealed = path.read_bytes()
+    path.write_bytes(sealed[:-1] + bytes([sealed[-1] ^ 1]))
     assert cache.get(token_key()) is None
     assert path.with_name(f"{path.name}.damaged").exists()
     assert not path.exists()
