@@ -174,26 +174,27 @@ class Endpoint:
     def _sign(self, conversation: _Conversation) -> LongFlow[None]:
         wanted, certificate = conversation.wanted, conversation.certificate
         adfs = wanted.tenant_id.lower() == ADFS
-        request = AssertionRequest(
-            certificate.certificate,
-            self._identity.client_id,
-            self._identity.authority.token_url(wanted.tenant_id),
-            choose_algorithm(certificate.signer, adfs=adfs),
-            self._identity.send_chain,
-        )
         began = self._clock.monotonic()
 
         def signed() -> None:
             self._tell(EventKind.SIGNED, wanted, seconds=self._clock.monotonic() - began)
 
-        def work() -> Secret:
+        def work() -> tuple[AssertionRequest, Secret]:
+            request = AssertionRequest(
+                certificate.certificate,
+                self._identity.client_id,
+                self._identity.authority.token_url(wanted.tenant_id),
+                # A device may have to sign to know what it can.
+                choose_algorithm(certificate.signer, adfs=adfs),
+                self._identity.send_chain,
+            )
             now = self._clock.time() + self._skew.seconds
-            return self._assertions.get(
+            assertion = self._assertions.get(
                 request, certificate.signer, now=now, reuse=not adfs, on_signed=signed
             )
+            return request, assertion
 
-        conversation.assertion_request = request
-        conversation.assertion = yield Work(work, certificate.signer.blocking)
+        conversation.assertion_request, conversation.assertion = yield Work(work, certificate.signer.blocking)
 
     def _mend(self, conversation: _Conversation, error: AuthenticationError) -> LongFlow[None]:
         """After a refusal, do what may cure it, once; or raise it."""
