@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from azcert._redact import Secret
     from azcert.credential.sync import CertificateCredential
 
-__all__ = ["credential_from", "credential_options"]
+__all__ = ["PASSWORD_VARIABLE", "credential_from", "credential_options"]
 
-_PASSWORD_VARIABLE = "AZURE_CLIENT_CERTIFICATE_PASSWORD"  # noqa: S105  (the variable's name)
+PASSWORD_VARIABLE = "AZURE_CLIENT_CERTIFICATE_PASSWORD"  # noqa: S105  (the variable's name)
 
 
 def _boolean(context: click.Context, parameter: click.Parameter, value: str | None) -> bool:
@@ -55,7 +55,7 @@ _OPTIONS = (
         metavar="SOURCE",
         help="Certificate with its key: a file or a source's URI.",
     ),
-    password_options("certificate_password", purpose=f"of the key (or in {_PASSWORD_VARIABLE})"),
+    password_options("certificate_password", purpose=f"of the key (or in {PASSWORD_VARIABLE})"),
     click.option(
         "--send-chain",
         "send_certificate_chain",
@@ -125,8 +125,8 @@ def credential_from(
     if missing or not (tenant_id and client_id and certificate):
         raise click.UsageError(f"Missing: {', '.join(missing)}.")
     password = certificate_password
-    if password is None and os.environ.get(_PASSWORD_VARIABLE):
-        password = Secret(os.environ[_PASSWORD_VARIABLE])
+    if password is None and os.environ.get(PASSWORD_VARIABLE):
+        password = Secret(os.environ[PASSWORD_VARIABLE])
 
     def make(given: Secret | None) -> CertificateCredential:
         return CertificateCredential(

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from azcert.cli.credential_options import credential_from, credential_options
+from azcert.cli.credential_options import PASSWORD_VARIABLE, credential_from, credential_options
 from azcert.cli.emulator_values import DURATION
 from azcert.cli.output import data, json_option, talk
 
 if TYPE_CHECKING:
-    from azcert._redact import Secret
     from azcert.rotation.plan import Step
-    from azcert.rotation.run import Rotation
+    from azcert.rotation.run import Rotation, Rules
 
 __all__ = ["needs_rotation", "rotate"]
 
@@ -44,6 +45,15 @@ _share = click.option(
 @click.option("--days", type=click.IntRange(1), metavar="N", help="Validity; its predecessor's without it.")
 @click.option("--scope", default="https://vault.azure.net/.default", help="What to sign in for, as a proof.")
 @_share
+@click.option(
+    "--state",
+    "state_folder",
+    type=click.Path(path_type=Path),
+    envvar="AZCERT_STATE",
+    show_envvar=True,
+    metavar="FOLDER",
+    help="Where the record of a rotation is kept; /var/lib/azcert/rotation for root, else in ~/.local/state.",
+)
 @click.option("--force", is_flag=True, help="Begin though it is not due.")
 @click.option("--dry-run", is_flag=True, help="Print the steps that would be taken.")
 @click.option("--abort", is_flag=True, help="Undo a rotation whose certificate is not in use yet.")
@@ -57,6 +67,7 @@ def rotate(
     days: int | None,
     scope: str,
     share: float,
+    state_folder: Path | None,
     force: bool,
     dry_run: bool,
     abort: bool,
@@ -79,11 +90,17 @@ def rotate(
       azcert rotate app.pem --object-id ... --force --dry-run
     """
     from azcert.rotation.plan import MEANING, Step, remaining_steps
+    from azcert.rotation.run import Rules
 
     if by_directory == bool(object_id):
         raise click.UsageError("Say who changes the application: --object-id ID (itself), or --by-directory.")
     rotation = _rotation(
-        source, object_id, scope=scope, overlap=overlap, days=days, share=share, identity=identity, told=_tell
+        source,
+        object_id,
+        scope=scope,
+        rules=Rules(overlap=overlap, days=days, share=share),
+        state_folder=state_folder,
+        identity=identity,
     )
     if abort:
         talk("Undone." if rotation.abort() else "There is nothing to undo.")
@@ -96,7 +113,14 @@ def rotate(
                 data(f"{step:9} {MEANING[step]}")
     else:
         end = rotation.run(force=force)
-        talk("Run it again when the overlap has passed." if end is Step.WAIT else "Nothing is left to do.")
+        if rotation.left_registered:
+            talk(
+                f"The old certificate stays registered until it ends: this application may not read itself, "
+                f"and its id is not known here. To take it off now, as who may: "
+                f"azcert app remove-certificate {identity['client_id']} {rotation.left_registered}"
+            )
+        if end is Step.WAIT:
+            talk("Run it again when the overlap has passed.")
 
 
 @click.command("needs-rotation")
@@ -144,23 +168,24 @@ def _rotation(
     object_id: str | None,
     *,
     scope: str,
-    overlap: float,
-    days: int | None,
-    share: float,
+    rules: Rules,
+    state_folder: Path | None,
     identity: dict[str, Any],
-    told: Any,
 ) -> Rotation:
+    from azcert._redact import Secret
     from azcert.cli.directory_identity import registrations
     from azcert.rotation.journal import journal_path
     from azcert.rotation.place import open_place
     from azcert.rotation.prover import Prover
     from azcert.rotation.registrar import DirectoryRegistrar, OwnRegistrar, Registrar
-    from azcert.rotation.run import Rotation, Rules
+    from azcert.rotation.run import Rotation
 
     password: Secret | None = identity["certificate_password"]
+    if password is None and os.environ.get(PASSWORD_VARIABLE):
+        password = Secret(os.environ[PASSWORD_VARIABLE])
     as_app = {**identity, "certificate": source}
     credential_from(**as_app).close()
-    journal = journal_path(source, identity["client_id"])
+    journal = journal_path(source, identity["client_id"], state_folder)
     place = open_place(source, password=password, work=journal.parent)
     registrar: Registrar
     if object_id:
@@ -177,5 +202,4 @@ def _rotation(
         send_certificate_chain=identity["send_certificate_chain"],
         disable_instance_discovery=identity["disable_instance_discovery"],
     )
-    rules = Rules(overlap=overlap, days=days, share=share)
-    return Rotation(place, registrar, prover, journal, rules=rules, password=password, told=told)
+    return Rotation(place, registrar, prover, journal, rules=rules, password=password, told=_tell)

@@ -109,16 +109,18 @@ def _registered(path: Path) -> Path:
     return path.with_suffix(".registered")
 
 
-def journal_path(source: str, client_id: str) -> Path:
-    """Return where the journal of a source's rotation is: root's state folder, else XDG's."""
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        folder = Path("/var/lib/azcert/rotation")
-    else:
-        home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-        folder = Path(home) / "azcert" / "rotation"
+def journal_path(source: str, client_id: str, folder: Path | None = None) -> Path:
+    """Return the journal of a source's rotation: in *folder*, else root's state folder, else XDG's."""
     uri = parse_source(source)
     if isinstance(uri, FileUri):
         # One file has one journal, from whatever folder it is named.
         uri = FileUri(os.path.realpath(uri.path))
     name = hashlib.sha256(f"{uri}|{client_id}".encode()).hexdigest()[:32]
-    return folder / f"{name}.json"
+    return (folder or _state_folder()) / f"{name}.json"
+
+
+def _state_folder() -> Path:
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib/azcert/rotation")
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "azcert" / "rotation"
