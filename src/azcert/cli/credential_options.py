@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from azcert.cli.password import password_options, with_password
 
@@ -16,7 +18,14 @@ if TYPE_CHECKING:
     from azcert._redact import Secret
     from azcert.credential.sync import CertificateCredential
 
-__all__ = ["PASSWORD_VARIABLE", "credential_from", "credential_options"]
+__all__ = [
+    "PASSWORD_VARIABLE",
+    "credential_from",
+    "credential_options",
+    "credential_or_settings",
+    "credential_or_settings_options",
+    "refuse_beside_settings",
+]
 
 PASSWORD_VARIABLE = "AZURE_CLIENT_CERTIFICATE_PASSWORD"  # noqa: S105  (the variable's name)
 
@@ -91,6 +100,74 @@ def credential_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         decorated = option(decorated)
     return decorated
+
+
+_IDENTITY = frozenset(
+    {
+        "tenant_id",
+        "client_id",
+        "certificate",
+        "send_certificate_chain",
+        "authority",
+        "disable_instance_discovery",
+    }
+)
+_SETTINGS_OPTIONS = (
+    click.option(
+        "--settings",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Sign in as these settings say; appsettings.json with --section alone.",
+    ),
+    click.option(
+        "--section",
+        metavar="NAME",
+        help="The section of the settings, such as KeyVault; without it, their Default.",
+    ),
+)
+
+
+def credential_or_settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `credential_options`, and a settings file with a section that can stand in their place."""
+    decorated = credential_options(command)
+    for option in reversed(_SETTINGS_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+def credential_or_settings(*, settings: Path | None, section: str | None, **identity: Any) -> Any:
+    """Return the credential of the settings where they are named, else the one the other options stand for.
+
+    :raises click.UsageError: something is missing, or both are given.
+    :raises azcert.errors.AzcertError: the settings or the certificate cannot be used.
+    """
+    if settings is None and section is None:
+        return credential_from(**identity)
+    from azcert.config.sync import credential_from_settings
+    from azcert.errors import ConfigurationError
+
+    refuse_beside_settings()
+    credential = credential_from_settings(settings, section)
+    if not hasattr(credential, "get_token"):
+        raise ConfigurationError(
+            f"The section {section or 'Default'} asks for a key, which gets no token.",
+            code="no-token-credential",
+            remedy="Name a section with another credential.",
+        )
+    return credential
+
+
+def refuse_beside_settings() -> None:
+    """Refuse options about the identity on the command line; variables only fill what a section leaves open.
+
+    :raises click.UsageError: there is one.
+    """
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        about_identity = name in _IDENTITY or name.startswith("certificate_password")
+        if about_identity and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{parameter.opts[0]} and --settings or --section: give one of them.")
 
 
 def credential_from(

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from azcert.cli.credential_options import credential_from, credential_options
+from azcert.cli.credential_options import (
+    credential_or_settings,
+    credential_or_settings_options,
+    refuse_beside_settings,
+)
 from azcert.cli.output import data, json_option, talk
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from azure.keyvault.secrets import SecretClient, SecretProperties
 
 __all__ = ["secret"]
@@ -28,9 +36,8 @@ _vault_option = click.option(
     "--vault",
     envvar="KEY_VAULT_NAME",
     show_envvar=True,
-    required=True,
     metavar="NAME|URL",
-    help="Name of the vault, or its whole https:// address.",
+    help="Name of the vault, or its whole https:// address; that of --section without it.",
 )
 
 
@@ -46,15 +53,16 @@ def secret() -> None:
 @click.argument("name")
 @click.option("--version", metavar="VERSION", help="A version; the newest one without this option.")
 @_vault_option
-@credential_options
+@credential_or_settings_options
 @json_option
-def get(name: str, *, version: str | None, vault: str, as_json: bool, **identity: Any) -> None:
+def get(name: str, *, version: str | None, vault: str | None, as_json: bool, **identity: Any) -> None:
     """Print the value of secret NAME, and nothing else, on stdout.
 
     \b
     Examples:
       azcert secret get myTestSecret1 --vault kv-demo
       DATABASE_PASSWORD=$(azcert secret get database-password)
+      azcert secret get database-password --settings appsettings.json --section KeyVault
     """
     with _client(vault, identity) as client:
         found = client.get_secret(name, version)
@@ -71,10 +79,16 @@ def get(name: str, *, version: str | None, vault: str, as_json: bool, **identity
 )
 @click.option("--content-type", metavar="TYPE", help="A note on what the value is.")
 @_vault_option
-@credential_options
+@credential_or_settings_options
 @json_option
 def set_(
-    name: str, *, source: str | None, content_type: str | None, vault: str, as_json: bool, **identity: Any
+    name: str,
+    *,
+    source: str | None,
+    content_type: str | None,
+    vault: str | None,
+    as_json: bool,
+    **identity: Any,
 ) -> None:
     """Store a value as a new version of secret NAME.
 
@@ -97,9 +111,9 @@ def set_(
 
 @secret.command("list")
 @_vault_option
-@credential_options
+@credential_or_settings_options
 @json_option
-def list_(*, vault: str, as_json: bool, **identity: Any) -> None:
+def list_(*, vault: str | None, as_json: bool, **identity: Any) -> None:
     """Print the names of the vault's secrets, one a line; values are not read.
 
     \b
@@ -116,10 +130,27 @@ def list_(*, vault: str, as_json: bool, **identity: Any) -> None:
             data(each.name)
 
 
-def _client(vault: str, identity: dict[str, Any]) -> SecretClient:
+@contextmanager
+def _client(vault: str | None, identity: dict[str, Any]) -> Iterator[SecretClient]:
+    """Give a client of the vault: the section's own where there is one and no other vault is asked for."""
     from azure.keyvault.secrets import SecretClient
 
-    return SecretClient(_address(vault), credential_from(**identity))
+    named = click.get_current_context().get_parameter_source("vault") is ParameterSource.COMMANDLINE
+    if identity["section"] is not None and not named:
+        from azcert.config.sync import AzureClients
+
+        refuse_beside_settings()
+        with AzureClients.from_settings(identity["settings"]) as clients:
+            yield clients.get(SecretClient, identity["section"])
+        return
+    if not vault:
+        raise click.UsageError("Missing: --vault (or KEY_VAULT_NAME, or --section).")
+    address = _address(vault)
+    with (
+        closing(credential_or_settings(**identity)) as credential,
+        SecretClient(address, credential) as client,
+    ):
+        yield client
 
 
 def _address(vault: str) -> str:

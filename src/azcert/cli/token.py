@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import closing
 from typing import Any
 
 import click
 
-from azcert.cli.credential_options import credential_from, credential_options
+from azcert.cli.credential_options import credential_or_settings, credential_or_settings_options
 from azcert.cli.output import data, json_option
 
 __all__ = ["token"]
@@ -24,7 +25,7 @@ __all__ = ["token"]
 )
 @click.option("--claims", metavar="JSON", help="Claims of a challenge.")
 @click.option("--cae", "enable_cae", is_flag=True, help="Ask for Continuous Access Evaluation.")
-@credential_options
+@credential_or_settings_options
 @json_option
 def token(
     *, scopes: tuple[str, ...], claims: str | None, enable_cae: bool, as_json: bool, **identity: Any
@@ -39,9 +40,10 @@ def token(
     Examples:
       azcert token --scope https://vault.azure.net/.default
       azcert token --scope https://graph.microsoft.com/.default --certificate app.pem --json
+      azcert token --scope https://vault.azure.net/.default --settings appsettings.json --section KeyVault
       curl -H "Authorization: Bearer $(azcert token --scope api://orders/.default)" https://orders.contoso.com/
     """
-    with credential_from(**identity) as credential:
+    with closing(credential_or_settings(**identity)) as credential:
         got = credential.get_token(*scopes, claims=claims, enable_cae=enable_cae)
     if as_json:
         ends = dt.datetime.fromtimestamp(got.expires_on, dt.UTC)
