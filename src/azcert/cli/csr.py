@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from azcert.cli.output import data, json_option, talk
-from azcert.cli.password import password_options
+from azcert.cli.password import password_options, with_password
 from azcert.cli.saving import force_option, refuse_existing, save
 
 if TYPE_CHECKING:
@@ -108,6 +108,9 @@ def csr(
 def _place(uri: str, name: str, bits: int, password: Secret | None, *, reuse: bool) -> KeyPlace:
     from azcert.sources.key_place import find_key, make_key
 
-    if reuse:
-        return find_key(uri, password=password)
-    return make_key(uri, name=name, bits=bits, password=password)
+    def place(given: Secret | None) -> KeyPlace:
+        if reuse:
+            return find_key(uri, password=given)
+        return make_key(uri, name=name, bits=bits, password=given)
+
+    return with_password(place, password, name=uri)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from azcert.cli.output import data, json_option, talk
-from azcert.cli.password import choose_password, password_options
+from azcert.cli.password import choose_password, password_options, with_password
 from azcert.cli.saving import force_option, refuse_existing, save
 
 if TYPE_CHECKING:
@@ -159,7 +159,8 @@ def _in_file(
 def _in_place(uri: str, name: str, wanted: Wanted, bits: int) -> tuple[Certificate, str]:
     from azcert.sources.key_place import make_key
 
-    place = make_key(uri, name=name, bits=bits)
+    # A PIN that is missing is asked for before anything is made.
+    place = with_password(lambda given: make_key(uri, name=name, bits=bits, password=given), None, name=uri)
     try:
         return place.self_signed(wanted, now=dt.datetime.now(dt.UTC))
     finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import quote_from_bytes
 
 from azcert.sources.grammar import (
     PASSWORD_KEYS,
@@ -175,4 +174,7 @@ def _unknown(text: str, position: int, name: str) -> Exception:
 
 
 def _print(value: str | bytes | int) -> str:
-    return quote_from_bytes(value, safe="") if isinstance(value, bytes) else encode(str(value), safe="")
+    if isinstance(value, bytes):
+        # RFC 7512, 2.3: the whole id should be percent-encoded, since it is binary data.
+        return "".join(f"%{each:02X}" for each in value)
+    return encode(str(value), safe="")
