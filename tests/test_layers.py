@@ -35,6 +35,7 @@ ROOMS: dict[str, set[str]] = {
         "credential",
         "config",
     },
+    "migration": {"certificate", "sources", "registration", "rotation", "config"},
     # The stand-in never imports the client's protocol code: a shared mistake would cancel itself out.
     "emulator": {"certificate", "keys"},
 }

@@ -91,6 +91,7 @@ def plant_app(
         "appId": app_id,
         "displayName": name,
         "tenant": emulator.tenant_id,
+        "servicePrincipalId": str(uuid.UUID(int=(0xBEEF << 104) + number)),
         "keyCredentials": keys or [],
         "passwordCredentials": passwords or [],
     }

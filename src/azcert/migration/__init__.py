@@ -1,0 +1,1 @@
+"""From a client secret to a certificate: the settings, the registration, and the order between."""
