@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -15,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from azcert.cli.emulator_values import DURATION, MOMENT, Moment
-from azcert.cli.output import data, json_option, talk
+from azcert.cli.emulator_control import CONTROLS, folder_option, running_emulator
+from azcert.cli.output import data, talk
+from azcert.cli.values import DURATION, MOMENT, Moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +30,6 @@ __all__ = ["emulator"]
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 BY_SIGNAL = 128
-DELAYS = ("propagation", "deletion", "recovery", "issuance", "sign_in", "latency")
-ACTIONS = ("answer", "delay", "truncate", "close", "reset", "hang", "unreachable", "untrusted")
 
 _file = click.Path(dir_okay=False, path_type=Path)
 _existing = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -70,12 +68,6 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--passthrough", is_flag=True, help="Tunnel other hosts to the real network, do not refuse them."
     ),
-)
-
-_folder_option = click.option(
-    "--folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Runtime folder of the emulator; by default one per user, or AZCERT_EMULATOR.",
 )
 
 
@@ -123,7 +115,7 @@ def run(command: tuple[str, ...], **given: Any) -> int:
 
 @emulator.command()
 @_options
-@_folder_option
+@folder_option
 def start(folder: Path | None, **given: Any) -> None:
     """Keep an emulator running until it is stopped (Ctrl+C, SIGTERM, or azcert emulator stop).
 
@@ -162,7 +154,7 @@ def start(folder: Path | None, **given: Any) -> None:
     type=click.Choice(["sh", "fish", "powershell", "json"]),
     help="Whose commands to print; by default those of $SHELL.",
 )
-@_folder_option
+@folder_option
 def env(shell: str | None, folder: Path | None) -> None:
     """Print the commands that make a shell's programs use the running emulator.
 
@@ -176,159 +168,10 @@ def env(shell: str | None, folder: Path | None) -> None:
     """
     from azcert.emulator.environment import exports
 
-    remote = _remote(folder)
+    remote = running_emulator(folder)
     remote.call("GET", "/status")
     name = shell or ("fish" if Path(os.environ.get("SHELL", "")).name == "fish" else "sh")
     data(exports(remote.environment, name))
-
-
-@emulator.command()
-@json_option
-@_folder_option
-def status(folder: Path | None, *, as_json: bool) -> None:
-    """Print what the running emulator knows: clock, delays, faults, tenants, apps, vaults.
-
-    Exit codes: 0 it runs, 1 none runs.
-
-    \b
-    Examples:
-      azcert emulator status
-      azcert emulator status --json
-    """
-    remote = _remote(folder)
-    found = remote.call("GET", "/status")
-    if as_json:
-        data({"proxy": remote.proxy_url, **found}, as_json=True)
-        return
-    apps = [f"{app['name']} ({app['clientId']})" for app in found["apps"]]
-    for name, value in (
-        ("proxy", remote.proxy_url),
-        ("clock", found["clock"]["now"]),
-        ("delays", ", ".join(f"{key} {value:g} s" for key, value in found["delays"].items())),
-        ("faults", str(len(found["faults"]))),
-        ("requests", str(found["requests"])),
-        ("tenants", ", ".join(found["tenants"])),
-        ("apps", ", ".join(apps)),
-        ("vaults", ", ".join(found["vaults"])),
-    ):
-        data(f"{name + ':':<10}{value}".rstrip())
-
-
-@emulator.command()
-@_folder_option
-def stop(folder: Path | None) -> None:
-    """Stop the running emulator.
-
-    Exit codes: 0 stopped, 1 none runs.
-
-    \b
-    Example:
-      azcert emulator stop
-    """
-    _remote(folder).stop()
-
-
-@emulator.command()
-@click.argument("moment", type=MOMENT, required=False)
-@click.option("--reset", is_flag=True, help="Go back to the machine's time.")
-@_folder_option
-def clock(moment: Moment | None, folder: Path | None, *, reset: bool) -> None:
-    """Print the running emulator's time, or set it to MOMENT, from where it goes on.
-
-    MOMENT is ISO 8601, or a duration from now with its sign. TLS certificates keep the machine's time.
-
-    Exit codes: 0 done, 1 none runs, 2 wrong usage.
-
-    \b
-    Examples:
-      azcert emulator clock
-      azcert emulator clock 2030-01-31T12:00:00Z
-      azcert emulator clock -- -1h
-    """
-    body: dict[str, Any] = {"reset": reset}
-    if moment is not None:
-        body |= {"advance": moment.advance} | ({"set": moment.set} if moment.set else {})
-    data(_remote(folder).call("POST", "/clock", body)["now"])
-
-
-@emulator.command()
-@click.argument("name", type=click.Choice(DELAYS), required=False)
-@click.argument("duration", type=DURATION, required=False)
-@_folder_option
-def delay(name: str | None, duration: float | None, folder: Path | None) -> None:
-    """Print the running emulator's delays, or set the one called NAME to DURATION.
-
-    Exit codes: 0 done, 1 none runs, 2 wrong usage.
-
-    \b
-    Examples:
-      azcert emulator delay
-      azcert emulator delay propagation 30s
-      azcert emulator delay latency 0
-    """
-    if name is not None and duration is None:
-        raise click.UsageError("Give the duration too: azcert emulator delay propagation 30s.")
-    for key, value in _remote(folder).call("POST", "/delays", {name: duration} if name else {}).items():
-        data(f"{key}: {value:g} s")
-
-
-@emulator.command()
-@click.argument("action", type=click.Choice([*ACTIONS, "clear", "list"]))
-@click.option("--host", default="*", show_default=True, help="Which hosts: login.*, *.vault.azure.net.")
-@click.option("--path", default="*", show_default=True, help="Which paths: */oauth2/v2.0/token.")
-@click.option("--method", default="*", show_default=True, help="Which HTTP method.")
-@click.option("--times", type=click.IntRange(0), default=1, show_default=True, help="How often; 0 for ever.")
-@click.option("--skip", type=click.IntRange(0), default=0, show_default=True, help="Let so many pass first.")
-@click.option("--seconds", type=DURATION, default=0.0, help="For delay, and for an answer: how late.")
-@click.option(
-    "--status", type=click.IntRange(200, 599), default=503, show_default=True, help="For an answer."
-)
-@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="For an answer; repeatable.")
-@click.option("--body", help="For an answer: JSON, or text.")
-@_folder_option
-def fault(action: str, folder: Path | None, headers: tuple[str, ...], body: str | None, **given: Any) -> None:
-    """Make something go wrong in the running emulator: the next request that matches meets ACTION.
-
-    \b
-    answer       another answer than the service's: --status, --header, --body
-    delay        the service's answer, --seconds late
-    truncate     half of the body, then the end of the connection
-    close, reset the connection ends without an answer, or is reset
-    hang         no answer until the client gives up
-    unreachable  the proxy cannot reach the host, as when DNS fails
-    untrusted    the TLS certificate is of a CA that nobody trusts
-    list, clear  print the faults that wait, or remove them
-
-    Exit codes: 0 done, 1 none runs, 2 wrong usage.
-
-    \b
-    Examples:
-      azcert emulator fault answer --path '*/token' --status 429 --header Retry-After:2
-      azcert emulator fault reset --host '*.vault.azure.net' --times 3
-      azcert emulator fault clear
-    """
-    remote = _remote(folder)
-    if action == "clear":
-        remote.call("DELETE", "/faults")
-    elif action == "list":
-        data(remote.call("GET", "/status")["faults"], as_json=True)
-    else:
-        wanted = {"action": action, "headers": _headers(headers), "body": _body(body), **given}
-        remote.call("POST", "/faults", {**wanted, "times": given["times"] or None})
-
-
-@emulator.command()
-@_folder_option
-def record(folder: Path | None) -> None:
-    """Print, as JSON, the last requests and, for token requests, what was in them; no secrets.
-
-    Exit codes: 0 printed, 1 none runs.
-
-    \b
-    Example:
-      azcert emulator record
-    """
-    data(_remote(folder).call("GET", "/record"), as_json=True)
 
 
 @emulator.command("seed-schema")
@@ -344,6 +187,10 @@ def seed_schema() -> None:
     from azcert.emulator.seed_schema import SCHEMA
 
     data(SCHEMA, as_json=True)
+
+
+for _control in CONTROLS:
+    emulator.add_command(_control)
 
 
 def _asked(given: dict[str, Any]) -> Options:
@@ -404,30 +251,5 @@ def _no_other(folder: Path, remote: type[Remote], error: type[Exception]) -> Non
         )
 
 
-def _remote(folder: Path | None) -> Remote:
-    from azcert.emulator.remote import Remote, default_folder
-
-    return Remote(folder or default_folder())
-
-
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
-
-
-def _headers(given: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for each in given:
-        name, colon, value = each.partition(":")
-        if not colon:
-            raise click.BadParameter(f"{each!r} has no colon; write Retry-After:2.", param_hint="'--header'")
-        found[name.strip()] = value.strip()
-    return found
-
-
-def _body(text: str | None) -> Any:
-    if text is None:
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from azcert.cli.credential_options import PASSWORD_VARIABLE, credential_from, credential_options
-from azcert.cli.emulator_values import DURATION
 from azcert.cli.output import data, json_option, talk
+from azcert.cli.values import DURATION
 
 if TYPE_CHECKING:
     from azcert.rotation.plan import Step
