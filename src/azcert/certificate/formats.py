@@ -217,7 +217,7 @@ class _Reader:
             certificate.not_valid_before_utc  # noqa: B018
             certificate.not_valid_after_utc  # noqa: B018
         except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
-            raise self._damaged(f"a certificate in it cannot be parsed ({error})") from error
+            raise self._damaged("a certificate in it cannot be parsed") from error
         self.certificates.append(certificate)
 
     def _add_pkcs7(self, data: bytes) -> None:
@@ -227,7 +227,7 @@ class _Reader:
             # Parsed again one by one, for the checks above.
             found = [each.public_bytes(_DER) for each in loaded]
         except (*private_key.REFUSALS, UnsupportedAlgorithm) as error:
-            raise self._damaged(f"the PKCS#7 structure holds no readable certificates ({error})") from error
+            raise self._damaged("the PKCS#7 structure holds no readable certificates") from error
         for each in found:
             self._add_certificate(each)
 
