@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from azcert.cli.app_grant import grant
 from azcert.cli.credential_options import credential_options
 from azcert.cli.directory_identity import registrations
 from azcert.cli.output import data, json_option, talk
@@ -88,7 +89,7 @@ def create(
         data(application.app_id)
     talk(f"Made app registration {name}, object id {application.id}, service principal {principal}.")
     talk("It may read nothing yet. An administrator gives it roles:")
-    talk(f"  azcert grant secrets-reader --vault NAME --app {application.app_id}")
+    talk(f"  azcert app grant secrets-reader --vault NAME --subscription ID --app {application.app_id}")
     if certificate is None:
         talk(f"Without a certificate it cannot sign in: azcert app add-certificate {application.app_id} FILE")
 
@@ -207,6 +208,9 @@ def remove_certificate(*, name: str, key: str, yes: bool, **identity: Any) -> No
             )
         client.remove_certificate(application.id, found.key_id)
     talk(f"Removed {found.thumbprint} from {application.display_name}.")
+
+
+app.add_command(grant)
 
 
 def _certificate(file: Path) -> Certificate:

@@ -9,9 +9,10 @@ from azcert.cli.credential_options import credential_from
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
+    from azcert.registration.role_assignments import RoleAssignments
     from azcert.registration.sync import Registrations
 
-__all__ = ["registrations", "signed_in"]
+__all__ = ["registrations", "role_assignments", "signed_in"]
 
 
 def signed_in(**identity: Any) -> TokenCredential:
@@ -25,9 +26,19 @@ def signed_in(**identity: Any) -> TokenCredential:
 
 def registrations(**identity: Any) -> Registrations:
     """Return the app registrations that identity may see."""
-    from azcert.entra.authority import default_authority, parse_authority
     from azcert.registration.sync import Registrations
 
-    given = identity["authority"]
-    authority = parse_authority(given) if given else default_authority()
-    return Registrations(signed_in(**identity), authority=authority.host)
+    return Registrations(signed_in(**identity), authority=_authority_host(identity["authority"]))
+
+
+def role_assignments(**identity: Any) -> RoleAssignments:
+    """Return the role assignments that identity may make."""
+    from azcert.registration.role_assignments import RoleAssignments
+
+    return RoleAssignments(signed_in(**identity), authority=_authority_host(identity["authority"]))
+
+
+def _authority_host(given: str | None) -> str:
+    from azcert.entra.authority import default_authority, parse_authority
+
+    return (parse_authority(given) if given else default_authority()).host

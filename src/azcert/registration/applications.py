@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     Keys = tuple[dict[str, Any], ...]
 
-__all__ = ["Applications"]
+__all__ = ["SETTLE", "Applications"]
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SELECT = "id,appId,displayName,keyCredentials,passwordCredentials"
 _PAGE = 100
-_TRIES = 5
+_TRIES = 8
 SETTLE = 2.0
 """Seconds after which a writer who had read an older list has certainly written it."""
 
@@ -95,6 +95,22 @@ class Applications:
         application = Application.read(created)
         principal = yield from self._patiently("/servicePrincipals", {"appId": application.app_id})
         return application, str(principal["id"])
+
+    def principal_id(self, app_id: str) -> Flow[str]:
+        """Return the object id of an application's service principal: who it is where roles are given.
+
+        :raises RegistrationError: ``not-found``: it has none, or this identity may not see it.
+        """
+        found = yield from self._graph.call(
+            "GET", "/servicePrincipals", filter=f"appId eq '{app_id}'", select="id"
+        )
+        if not found.get("value"):
+            raise RegistrationError(
+                f"The application {app_id} has no service principal in this tenant.",
+                code="not-found",
+                remedy=f"Make it: az ad sp create --id {app_id}",
+            )
+        return str(found["value"][0]["id"])
 
     def add_certificate(self, object_id: str, certificate: Certificate) -> Flow[KeyCredential]:
         """Put *certificate* on the application beside all it has; one already there stays as it is."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from azcert.registration.applications import Applications
-from azcert.registration.graph import Graph, graph_host
+from azcert.registration.applications import SETTLE, Applications
+from azcert.registration.graph import DEFAULT_AUTHORITY, Graph, graph_host
 from azcert.wire.async_ import AsyncChannel
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class Registrations:
 
     :param credential: signs in to Microsoft Graph: a developer's, or an application's certificate.
     :keyword authority: host of the authority, which tells the cloud; the public one by default.
+    :keyword settle: seconds after a change until it is read again, for another who changed it meanwhile.
     :keyword options: azure-core's pipeline keywords.
     """
 
@@ -33,7 +34,8 @@ class Registrations:
         self,
         credential: AsyncTokenCredential,
         *,
-        authority: str = "login.microsoftonline.com",
+        authority: str = DEFAULT_AUTHORITY,
+        settle: float = SETTLE,
         **options: Any,
     ) -> None:
         from azure.core.pipeline.policies import (  # noqa: PLC0415 - azure-core is slow to import
@@ -42,7 +44,7 @@ class Registrations:
         )
 
         graph = Graph(graph_host(authority))
-        self._flows = Applications(graph)
+        self._flows = Applications(graph, settle=settle)
         # Graph throttles by 429 with Retry-After, which azure-core's retry policy obeys.
         signed = [AsyncRetryPolicy(**options), AsyncBearerTokenCredentialPolicy(credential, graph.scope)]
         self._channel = AsyncChannel(
@@ -73,6 +75,10 @@ class Registrations:
     ) -> tuple[Application, str]:
         """Make an application and its service principal; return it and the principal's object id."""
         return await self._channel.run(self._flows.create(display_name, certificate))
+
+    async def principal_id(self, app_id: str) -> str:
+        """Return the object id of the service principal of the application with that client id."""
+        return await self._channel.run(self._flows.principal_id(app_id))
 
     async def add_certificate(self, object_id: str, certificate: Certificate) -> KeyCredential:
         """Put a certificate on the application beside all it has; one already there stays as it is."""

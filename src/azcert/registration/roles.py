@@ -62,7 +62,8 @@ class Roles:
 
         :raises RegistrationError: there is none of that name.
         """
-        condition = f"resourceType eq 'Microsoft.KeyVault/vaults' and name eq '{name}'"
+        quoted = name.replace("'", "''")
+        condition = f"resourceType eq 'Microsoft.KeyVault/vaults' and name eq '{quoted}'"
         url = (
             f"{self._base}/subscriptions/{subscription}/resources"
             f"?$filter={quote(condition)}&api-version={_RESOURCES}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from azcert.registration.applications import Applications
+from azcert.registration.applications import SETTLE, Applications
 from azcert.registration.graph import DEFAULT_AUTHORITY, Graph, graph_host
 from azcert.wire.sync import Channel
 
@@ -29,11 +29,17 @@ class Registrations:
 
     :param credential: signs in to Microsoft Graph: a developer's, or an application's certificate.
     :keyword authority: host of the authority, which tells the cloud; the public one by default.
+    :keyword settle: seconds after a change until it is read again, for another who changed it meanwhile.
     :keyword options: azure-core's pipeline keywords.
     """
 
     def __init__(
-        self, credential: TokenCredential, *, authority: str = DEFAULT_AUTHORITY, **options: Any
+        self,
+        credential: TokenCredential,
+        *,
+        authority: str = DEFAULT_AUTHORITY,
+        settle: float = SETTLE,
+        **options: Any,
     ) -> None:
         from azure.core.pipeline.policies import (  # noqa: PLC0415 - azure-core is slow to import
             BearerTokenCredentialPolicy,
@@ -41,7 +47,7 @@ class Registrations:
         )
 
         graph = self.graph = Graph(graph_host(authority))
-        self._flows = Applications(graph)
+        self._flows = Applications(graph, settle=settle)
         # Graph throttles by 429 with Retry-After, which azure-core's retry policy obeys.
         signed = [RetryPolicy(**options), BearerTokenCredentialPolicy(credential, graph.scope)]
         self._channel = Channel(
@@ -69,6 +75,10 @@ class Registrations:
     def create(self, display_name: str, certificate: Certificate | None = None) -> tuple[Application, str]:
         """Make an application and its service principal; return it and the principal's object id."""
         return self._channel.run(self._flows.create(display_name, certificate))
+
+    def principal_id(self, app_id: str) -> str:
+        """Return the object id of the service principal of the application with that client id."""
+        return self._channel.run(self._flows.principal_id(app_id))
 
     def add_certificate(self, object_id: str, certificate: Certificate) -> KeyCredential:
         """Put a certificate on the application beside all it has; one already there stays as it is."""

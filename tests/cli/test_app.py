@@ -1,0 +1,104 @@
+"""``azcert app``, as a user types it, against the emulator."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from azcert.emulator.arm.routes import subscription_of
+from azcert.emulator.ready_made import CLIENT_ID
+from support.command import azcert
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from azcert.emulator.fixture import AzcertEmulator
+
+pytestmark = pytest.mark.usefixtures("azcert_environment")
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    done = azcert("new", "billing", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "billing.pem"
+
+
+def test_an_app_is_made_with_its_certificate_and_settings_and_signs_in(
+    azcert_environment: AzcertEmulator, certificate: Path, tmp_path: Path
+) -> None:
+    settings = tmp_path / ".env"
+    made = azcert("app", "create", "billing", "--add", certificate, "--write-env", settings)
+    assert made.returncode == 0, made.stderr
+    client_id = made.stdout.strip()
+    assert settings.read_text().splitlines() == [
+        f"AZURE_TENANT_ID={azcert_environment.tenant_id}",
+        f"AZURE_CLIENT_ID={client_id}",
+        f"AZURE_CLIENT_CERTIFICATE_PATH={certificate}",
+    ]
+    identity = ["--client-id", client_id, "--certificate", str(certificate)]
+    token = azcert("token", "--scope", "https://graph.microsoft.com/.default", *identity)
+    assert token.returncode == 0, token.stderr
+    assert azcert("app", "show", "billing").stdout.splitlines()[1] == f"client id  {client_id}"
+    assert client_id in azcert("app", "list", "--name", "bill").stdout
+
+
+def test_a_settings_file_that_exists_is_kept(certificate: Path, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MINE=1\n")
+    refused = azcert("app", "create", "billing", "--add", certificate, "--write-env", tmp_path / ".env")
+    assert refused.returncode != 0
+    assert (tmp_path / ".env").read_text() == "MINE=1\n"
+    assert azcert("app", "list", "--name", "billing").stdout == ""
+
+
+def test_a_certificate_is_added_beside_others_and_removed_alone(certificate: Path) -> None:
+    def credentials() -> set[str]:
+        found = json.loads(azcert("app", "credentials", CLIENT_ID, "--json").stdout)
+        return {each["thumbprint"] for each in found["certificates"]}
+
+    (first,) = credentials()
+    added = azcert("app", "add-certificate", CLIENT_ID, certificate)
+    assert added.returncode == 0, added.stderr
+    thumbprint = added.stdout.strip()
+    assert credentials() == {first, thumbprint}
+    assert azcert("app", "remove-certificate", CLIENT_ID, thumbprint.lower()).returncode == 0
+    assert credentials() == {first}
+
+
+def test_the_last_credential_is_not_removed_without_a_yes() -> None:
+    found = json.loads(azcert("app", "credentials", CLIENT_ID, "--json").stdout)
+    thumbprint = found["certificates"][0]["thumbprint"]
+    asked = azcert("app", "remove-certificate", CLIENT_ID, thumbprint, stdin="n\n")
+    assert asked.returncode != 0
+    assert "is the last credential that works here" in asked.stderr
+    assert thumbprint in azcert("app", "credentials", CLIENT_ID).stdout
+
+
+def test_a_role_is_given_once_and_told_for_others(azcert_environment: AzcertEmulator) -> None:
+    made = azcert("app", "create", "reader")
+    client_id = made.stdout.strip()
+    subscription = subscription_of(azcert_environment.tenant_id)
+    where = ["--vault", "kv-demo", "--app", client_id, "--subscription", subscription]
+    printed = azcert("app", "grant", "secrets-reader", *where, "--print")
+    assert printed.stdout.startswith("az role assignment create --role 'Key Vault Secrets User' --scope /sub")
+    given = azcert("app", "grant", "secrets-reader", *where)
+    assert (given.returncode, given.stdout) == (0, ""), given.stderr
+    assert "has the role Key Vault Secrets User in kv-demo now" in given.stderr
+    assert azcert("app", "grant", "secrets-reader", *where).returncode == 0
+    assert "grant secrets-reader" in made.stderr
+
+
+def test_who_may_not_is_told_the_missing_permission(
+    azcert_environment: AzcertEmulator, certificate: Path
+) -> None:
+    made = azcert("app", "create", "weak", "--add", certificate)
+    weak = ["--client-id", made.stdout.strip(), "--certificate", str(certificate)]
+    listed = azcert("app", "list", *weak)
+    assert listed.returncode == 1
+    assert "Application.ReadWrite.OwnedBy" in listed.stderr
+    assert "Traceback" not in listed.stderr
+    unknown = azcert("app", "show", "nobody")
+    assert unknown.returncode == 1
+    assert "No app registration has the client id, object id or display name 'nobody'." in unknown.stderr
