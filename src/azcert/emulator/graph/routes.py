@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from starlette.routing import BaseRoute, Route
 
 from azcert.emulator.entra.clouds import authority_host
-from azcert.emulator.graph import faults, reports
+from azcert.emulator.graph import deleted, faults, reports
 from azcert.emulator.graph.access import authenticate
-from azcert.emulator.graph.calls import Call, Operation, operations
+from azcert.emulator.graph.applications import Applications
+from azcert.emulator.graph.calls import Call, Operation
 from azcert.emulator.graph.directory import Directory
 from azcert.emulator.graph.faults import GraphRefusal
+from azcert.emulator.graph.principals import Principals
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -33,7 +35,12 @@ _KEYED = re.compile(r"(applications|servicePrincipals)(\(appId='[^'/]*'\))")
 
 def routes(world: World) -> list[BaseRoute]:
     """Return the one route of Graph's hosts."""
-    table = [*operations(), *reports.operations()]
+    table = [
+        *Applications().operations(),
+        *Principals().operations(),
+        *deleted.operations(),
+        *reports.operations(),
+    ]
 
     async def endpoint(request: Request) -> Response:
         body = await request.body()
