@@ -264,7 +264,6 @@ class StoreEncrypted(StoreFile):
 class Dotnet(Place):
     name = ".NET store"
     create_code = "no-key-place"
-    rotate_code = "not-rotatable"
 
     def create(self) -> str:
         return run("new", "app", "--key", "dotnet:CurrentUser/My?subject=app")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from azcert.errors import AzcertError, ConfigurationError
 from azcert.sources.key_place import find_key, make_key
 from azcert.sources.signer_place import SignerPlace
-from azcert.sources.uri import FileUri, Pkcs11Uri, StoreUri, TpmUri, parse_source
+from azcert.sources.uri import DotnetUri, FileUri, Pkcs11Uri, StoreUri, TpmUri, parse_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,7 @@ _PLACES: dict[type, str] = {
     TpmUri: "azcert.rotation.places.file",
     Pkcs11Uri: "azcert.rotation.places.token",
     StoreUri: "azcert.rotation.places.store",
+    DotnetUri: "azcert.rotation.places.dotnet",
 }
 _ABSENT = {"file-not-found", "no-private-key"}
 
@@ -84,8 +85,8 @@ def staged_key(staged: str, *, name: str, bits: int, password: Secret | None) ->
 
 def _not_rotatable(source: object) -> ConfigurationError:
     return ConfigurationError(
-        f"The certificate of {source} cannot be replaced from here.",
+        f"The certificate of {source} cannot be replaced from here: whoever put it there puts the next one.",
         code="not-rotatable",
-        remedy="Rotate files, stores, pkcs11: and tpm: sources; Key Vault renews its own.",
+        remedy="Rotate files, stores, pkcs11: and tpm: sources; Key Vault renews its own by its policy.",
         source=str(source),
     )
