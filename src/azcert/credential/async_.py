@@ -114,7 +114,10 @@ class CertificateCredential:
         :raises azcert.errors.AuthenticationError: no token; a ``ClientAuthenticationError``.
         """
         # The hit path: one look-up, one reading of the clock. Everything else is decided elsewhere.
-        name = scopes if tenant_id is None and not enable_cae else (scopes, tenant_id, enable_cae)
+        # A single scope is its own name: among 100,000 tokens each object less is a miss of the processor's.
+        name: Hashable = scopes[0] if len(scopes) == 1 else scopes
+        if tenant_id is not None or enable_cae:
+            name = (scopes, tenant_id, enable_cae)
         slot = self._hits.get(name)
         if slot is not None and self._time() < slot.fresh_until and claims is None:
             slot.hits += 1
@@ -132,15 +135,17 @@ class CertificateCredential:
         :keyword options: ``claims``, ``tenant_id`` and ``enable_cae`` as for `get_token`.
         :raises azcert.errors.AuthenticationError: no token; a ``ClientAuthenticationError``.
         """
+        name: Hashable = scopes[0] if len(scopes) == 1 else scopes
         if not options:
-            slot = self._hits.get(scopes)
+            slot = self._hits.get(name)
             if slot is not None and self._time() < slot.fresh_until:
                 slot.hits += 1
                 return slot.info
-            return (await self._miss(scopes, scopes, None, None, False, "get_token_info", None)).info
+            return (await self._miss(scopes, name, None, None, False, "get_token_info", None)).info
         claims, tenant_id = options.get("claims"), options.get("tenant_id")
         enable_cae = options.get("enable_cae", False)
-        name = scopes if tenant_id is None and not enable_cae else (scopes, tenant_id, enable_cae)
+        if tenant_id is not None or enable_cae:
+            name = (scopes, tenant_id, enable_cae)
         slot = self._hits.get(name)
         if slot is not None and self._time() < slot.fresh_until and claims is None:
             slot.hits += 1
