@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.core.credentials import SupportsTokenInfo, TokenCredential
 from azure.core.credentials_async import AsyncSupportsTokenInfo, AsyncTokenCredential
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import CertificateCredential as Official
@@ -213,6 +213,29 @@ def test_an_unknown_authority_is_asked_about_unless_told_otherwise(stand: Stand,
     with pytest.raises(ClientAuthenticationError, match="disable_instance_discovery=True"):
         run(stand, once, disable_instance_discovery=None, retry_total=0)
     assert stand.endpoint.seen == []
+
+
+class _NoRoute(SansIOHTTPPolicy[Any, Any]):
+    """Notes how long each request may take to connect, and lets none pass."""
+
+    def __init__(self) -> None:
+        self.limits: list[float] = []
+
+    def on_request(self, request: Any) -> None:
+        self.limits.append(request.context.options["connection_timeout"])
+        raise ServiceRequestError("no route")
+
+
+def test_asking_about_an_authority_keeps_to_the_callers_time(stand: Stand) -> None:
+    policy = _NoRoute()
+    with (
+        stand.sync(disable_instance_discovery=None, per_call_policies=[policy]) as credential,
+        pytest.raises(AuthenticationError) as caught,
+    ):
+        credential.get_token(SCOPE, timeout=2)
+    assert caught.value.code == "authority-not-checked"
+    assert len(policy.limits) == 1
+    assert 0 < policy.limits[0] <= 2
 
 
 @pytest.mark.parametrize("run", BOTH)

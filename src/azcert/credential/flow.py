@@ -48,7 +48,8 @@ class Engine:
 
     :param cache: asked after memory and before the endpoint, or None.
     :param owns_cache: close it with the engine: nobody else has it.
-    :param check_authority: a flow that raises if the authority is not to be trusted, or None; run once.
+    :param check_authority: gives a flow, for so many seconds, that raises if the authority is not to be
+        trusted; or None. It succeeds once.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Engine:
         cache: TokenCache | None = None,
         owns_cache: bool = False,
         regions: Regions | None = None,
-        check_authority: Callable[[], LongFlow[None]] | None = None,
+        check_authority: Callable[[float], LongFlow[None]] | None = None,
         on_event: OnEvent | None = None,
         clock: Clock,
     ) -> None:
@@ -194,7 +195,7 @@ class Engine:
 
     def _acquire(self, wanted: Wanted, *, deadline: float, patient: bool) -> LongFlow[Slot]:
         if self._check_authority is not None:
-            yield from self._check_authority()
+            yield from self._check_authority(max(0.1, deadline - self.clock.monotonic()))
             self._check_authority = None
         certificate: SigningCertificate = yield Work(self._follower.current, self._follower.blocking)
         if self.cache is None:

@@ -117,7 +117,7 @@ def build_engine(
         cache=_cache(cache, cache_persistence_options, source),
         owns_cache=cache is None or isinstance(cache, str),
         regions=configured_regions(clock.monotonic),
-        check_authority=None if unchecked else lambda: discovery_flow(where, tenant_id),
+        check_authority=None if unchecked else lambda left: discovery_flow(where, tenant_id, timeout=left),
         on_event=on_event,
         clock=clock,
     )

@@ -22,14 +22,15 @@ __all__ = ["discovery_flow"]
 _OK = 200
 
 
-def discovery_flow(authority: Authority, tenant_id: str) -> Flow[None]:
+def discovery_flow(authority: Authority, tenant_id: str, *, timeout: float | None = None) -> Flow[None]:
     """Ask whether the authority's host is a known instance.
 
+    :param timeout: seconds to connect, and to wait for each part of the answer.
     :raises AuthenticationError: it is not (``unknown-authority``), or nobody can be asked.
     """
     endpoint = f"https://{authority.host}{authority.path}/{tenant_id}/oauth2/v2.0/authorize"
     query = urlencode({"api-version": "1.1", "authorization_endpoint": endpoint})
-    request = Request("GET", f"https://{PUBLIC}/common/discovery/instance?{query}")
+    request = Request("GET", f"https://{PUBLIC}/common/discovery/instance?{query}", timeout=timeout)
     remedy = (
         "If it is valid and trustworthy, such as a private cloud or a local stand-in, pass "
         "disable_instance_discovery=True."
