@@ -28,8 +28,8 @@ def test_a_key_file_of_a_tpm_is_read_by_its_path(
     made = azcert("new", "app", "--key", f"tpm:{tmp_path}/app.tss", "--json", folder=tmp_path)
     assert made.returncode == 0, made.stderr
     source = FileSource(tmp_path / "app.tss")
+    assert source.blocking, "known before the TPM is waited for"
     loaded = source.load()
-    assert source.blocking
     assert loaded.signer.protection == "tpm"
     assert loaded.certificate.thumbprint == json.loads(made.stdout)["thumbprint"]
     signature = loaded.signer.sign(b"data", Algorithm.RS256)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azcert._files import judge_key_file, read_file
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FileSource", "open"]
 
+_TPM_KEY = b"-----BEGIN TSS2 PRIVATE KEY-----"
+
 
 class FileSource:
     """PEM, PKCS#12, DER or a TSS2 key with its certificate in a file; the form is told by its content.
@@ -29,9 +32,6 @@ class FileSource:
     :param now: the clock; the current UTC time without it.
     :raises SourceError: *path* is empty or contains a NUL.
     """
-
-    blocking = False
-    """True once the file turned out to be a TPM key file."""
 
     def __init__(
         self,
@@ -49,6 +49,8 @@ class FileSource:
                 position=0,
             )
         self._path = os.path.abspath(self.name)  # noqa: PTH100 - resolve() would follow links, once
+        # A TPM key file waits for its TPM: known before it is loaded, so that no event loop does.
+        self.blocking = _holds_tpm_key(self._path)
         self._password = password
         self._now = now or _utc_now
 
@@ -109,6 +111,18 @@ def open(  # noqa: A001 - the name every opener has (azcert.sources.open)
     """Return the source of a path or a ``file:`` URI."""
     del credential
     return FileSource(uri.path, password=password)
+
+
+def _holds_tpm_key(path: str) -> bool:
+    file = Path(path)
+    try:
+        # A pipe is left alone: looking into it would empty it.
+        if not file.is_file():
+            return False
+        with file.open("rb") as opened:
+            return _TPM_KEY in opened.read(formats.MAX_SIZE)
+    except OSError:
+        return False
 
 
 def _utc_now() -> dt.datetime:
