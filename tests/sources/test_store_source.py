@@ -199,3 +199,12 @@ def test_other_stores_are_separate(root: Path) -> None:
     assert open_source("store:CurrentUser/web%20hosting?subject=app").load().certificate == made
     with pytest.raises(SelectionError):
         open_source("store:CurrentUser/My?subject=app").load()
+
+
+def test_whether_it_blocks_is_known_anew_when_the_store_has_changed(store: DirectoryStore) -> None:
+    source = following(store, Clock(), subject="app")
+    assert not source.blocking
+    store.add(make(start=NOW - 20 * DAY), key())
+    assert not source.blocking
+    store.add(make(start=NOW - DAY), key(), passphrase=Secret("correct horse"))
+    assert source.blocking

@@ -61,18 +61,16 @@ class StoreSource:
         self._due: dt.datetime | None = None
         self._device: Source | None = None
         self._told: set[str] = set()
+        self._blocking: tuple[Hashable, bool] | None = None
 
     @property
     def blocking(self) -> bool:
         """True where the key is in a device, or its passphrase takes long to try."""
-        try:
-            found = self._entries()
-        except AzcertError:
-            return False
-        return any(
-            entry.source is not None or entry.protection == "encrypted"
-            for entry in find(found, self._selector)
-        )
+        revision = self._store.revision()
+        if self._blocking is None or self._blocking[0] != revision:
+            # Asked on event loops: a store is searched for it once, not each time.
+            self._blocking = (revision, self._may_block())
+        return self._blocking[1]
 
     def revision(self) -> Hashable:
         """Return what changes with the store, and when a certificate's validity begins or ends."""
@@ -147,6 +145,16 @@ class StoreSource:
 
     def __repr__(self) -> str:
         return f"<StoreSource {self.name}>"
+
+    def _may_block(self) -> bool:
+        try:
+            found = self._entries()
+        except AzcertError:
+            return False
+        return any(
+            entry.source is not None or entry.protection == "encrypted"
+            for entry in find(found, self._selector)
+        )
 
     def _entries(self) -> Sequence[Entry]:
         thumbprint = self._selector.thumbprint
