@@ -125,6 +125,7 @@ def _write(report: Report, form: str, out: Path | None, html: Path | None) -> No
     write = import_module(_FORMS[form]).write
     if out is None:
         write(report, sys.stdout)
+        sys.stdout.flush()  # before what is said about it
     else:
         _to_file(out, report, write)
     if html is not None:
@@ -148,13 +149,18 @@ def _conclude(summary: Summary, warn_days: int) -> None:
 
     totals = summary.totals
     talk(
-        f"{totals.applications} applications ({totals.bare} without a credential) with "
-        f"{summary.kinds[Kind.CERTIFICATE]} certificates and {summary.kinds[Kind.SECRET]} secrets that have "
-        f"not ended; {summary.due} end within {warn_days} days."
+        f"{_counted(totals.applications, 'application')} ({totals.bare} without a credential) with "
+        f"{_counted(summary.kinds[Kind.CERTIFICATE], 'certificate')} and "
+        f"{_counted(summary.kinds[Kind.SECRET], 'secret')} that have not ended; "
+        f"{summary.due} end within {warn_days} days."
     )
     for code, meaning in MEANING.items():
         if summary.codes[code]:
             talk(f"  {summary.codes[code]:>6}  {code}: {meaning}")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 class _Meter(ExitStack):
