@@ -1,4 +1,4 @@
-"""The worker of examples/appsettings, untouched, with four settings files, against the emulator."""
+"""The worker of examples/, untouched, with four settings files, against the emulator."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def environment_of(running: Session, home: Path, **more: str | None) -> dict[str
 def first_line(settings: Path, environment: dict[str, str], folder: Path) -> str:
     """What the worker prints first; it is stopped after it, and must end by itself."""
     worker = subprocess.Popen(
-        [sys.executable, str(EXAMPLES / "worker.py"), str(settings)],
+        [sys.executable, str(ROOT / "examples" / "worker.py"), str(settings)],
         env=environment,
         cwd=folder,
         stdout=subprocess.PIPE,

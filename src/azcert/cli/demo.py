@@ -24,7 +24,7 @@ __all__ = ["demo"]
 _PROGRAMS = {
     "open_certificate.py": "1. Low level: a certificate opened by path, and azcert's CertificateCredential.",
     "environment.py": "2. Environment: the official DefaultAzureCredential, which knows nothing of azcert.",
-    "worker.py": "3. Worker: an asyncio service with azcert.aio, stopped by SIGTERM.",
+    "worker.py": "3. Worker: an asyncio service that settings configure, stopped by SIGTERM.",
 }
 _ENDLESS = "worker.py"
 _PATIENCE = 60
@@ -77,7 +77,8 @@ def _show(program: str, title: str, running: Session) -> str:
     world = running.emulator.world
     seen = len(world.requests), len(world.record)
     talk(title)
-    line = _run(_examples() / program, applied(os.environ, running.environment))
+    settings = {"AZCERT_SETTINGS": str(_examples() / "appsettings" / "environment.json")}
+    line = _run(_examples() / program, applied(os.environ, running.environment) | settings)
     for entry in list(world.record)[seen[1] :]:
         _tell_sign_in(entry)
     for request in list(world.requests)[seen[0] :]:
