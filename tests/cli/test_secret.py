@@ -57,6 +57,14 @@ def test_a_missing_secret_is_one_line_and_exit_code_1() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_vault_that_cannot_be_reached_is_told_without_wrappings() -> None:
+    done = azcert("secret", "get", "x", "--vault", "nosuch")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("azcert: The service could not be reached: ")
+    assert "no vault named nosuch." in done.stderr
+    assert "Error(" not in done.stderr
+
+
 def test_a_vault_may_be_named_by_its_address(azcert_emulator: AzcertEmulator) -> None:
     done = azcert("secret", "get", "myTestSecret1", "--vault", azcert_emulator.vault_url)
     assert done.returncode == 0, done.stderr

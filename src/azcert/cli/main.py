@@ -101,13 +101,14 @@ def _explain(error: Exception) -> str | None:
     from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
 
     from azcert.errors import AzcertError
+    from azcert.wire.pipeline import reason
 
     if isinstance(error, AzcertError):
         # What to do stands on a line of its own: a service's text before it can be long.
         lines = [error.message, error.details.get("pointer"), error.remedy]
         return "\n".join(line for line in lines if line)
     if isinstance(error, ServiceRequestError | ServiceResponseError):
-        return f"The service could not be reached: {error.message}"
+        return f"The service could not be reached: {reason(error)}.\nCheck name, network and HTTPS_PROXY."
     if isinstance(error, AzureError):
         # azure-core repeats code and message on lines of their own.
         return error.message.partition("\n")[0]

@@ -23,6 +23,7 @@ __all__ = [
     "failure",
     "policies",
     "read_response",
+    "reason",
     "request_options",
     "transport_options",
 ]
@@ -220,6 +221,11 @@ def failure(request: Request, error: BaseException) -> TransportError:
         host=host,
         retryable=True,
     )
+
+
+def reason(error: BaseException) -> str:
+    """Return what the system said, under all that azure-core and the transports wrapped around it."""
+    return _innermost(list(_causes(error)))
 
 
 def _only(options: Mapping[str, Any], *names: str) -> dict[str, Any]:
