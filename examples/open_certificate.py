@@ -13,7 +13,7 @@ from pathlib import Path
 from azure.core.exceptions import ClientAuthenticationError
 from azure.keyvault.secrets import SecretClient
 
-from azcert import CertificateCredential, SelectionError
+from azcert import AzcertError, CertificateCredential, SelectionError
 
 
 def main() -> int:
@@ -26,13 +26,16 @@ def main() -> int:
     except SelectionError:
         print(f"[ERROR] No client certificate with thumbprint '{name}' was found.")
         return 1
+    except AzcertError as error:  # no thumbprint, no certificate in the file, its key open to others, ...
+        print(f"[ERROR] {error}")
+        return 1
 
     vault = f"https://{os.environ['KEY_VAULT_NAME']}.vault.azure.net"
     with credential, SecretClient(vault, credential) as client:
         try:
             secret = client.get_secret("myTestSecret1")
         except ClientAuthenticationError as error:
-            print(f"[ERROR] Authentication Failed. {error.message}")
+            print(f"[ERROR] Authentication Failed. {error}")
             return 1
     print(f"Secret value is: {secret.value}")
     return 0
