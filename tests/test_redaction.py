@@ -86,7 +86,7 @@ class Used:
         }
         self.more = [token, info, source, Secret(PASSWORD)]
         self.secrets = {PASSWORD, token.token, token.token.split(".")[2], SECRET_VALUE, *_key_texts(path)}
-        self._open = [client, credential, default, clients, source]
+        self._open = (client, credential, default, clients, source)
 
     def close(self) -> None:
         for each in self._open:
