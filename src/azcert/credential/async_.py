@@ -39,13 +39,12 @@ class CertificateCredential:
     """Authenticates an application with a certificate; takes the place of azure-identity's of the same name.
 
     One credential may be shared by any number of tasks. However many of them want the same token, one
-    request is
-    made, and each of them can be cancelled without harm to the others; a token that is nearly at its end is
-    renewed in the background. Keys in devices sign, and caches that block are asked, in worker threads.
+    request is made, and each of them can be cancelled without harm to the others; a token that is nearly at
+    its end is renewed in the background. Keys in devices sign, and caches that block are asked, in worker
+    threads.
 
     The arguments, attributes and errors are those of `azcert.CertificateCredential`. A certificate whose
-    source
-    waits for a device or a network is loaded by the first request, not here.
+    source waits for a device or a network is loaded by the first request, not here.
 
     It runs on asyncio and, with a transport for it such as azure-core's ``TrioRequestsTransport``, on trio.
     """

@@ -37,22 +37,19 @@ class CertificateCredential:
     """Authenticates an application with a certificate; takes the place of azure-identity's of the same name.
 
     One credential may be shared by any number of threads. However many of them want the same token, one
-    request
-    is made; a token that is nearly at its end is renewed in the background.
+    request is made; a token that is nearly at its end is renewed in the background.
 
     :param tenant_id: the tenant's ID or domain; ``adfs`` for AD FS.
     :param client_id: the application's (client) ID.
     :param certificate_path: a PEM or PKCS#12 file with the certificate and its private key. The file may
-        change
-        while the program runs: the next request uses what it holds then.
+        change while the program runs: the next request uses what it holds then.
     :keyword bytes certificate_data: the content of such a file instead.
     :keyword certificate: a source's URI, a path or a source object instead; see the page on sources.
     :keyword password: what opens the private key: text, bytes or a `Secret`.
     :keyword str authority: host or https URL of the authority; by default AZURE_AUTHORITY_HOST or the public
         cloud.
     :keyword bool send_certificate_chain: send the certificate with its issuers (``x5c``), which subject name
-        and
-        issuer authentication needs.
+        and issuer authentication needs.
     :keyword additionally_allowed_tenants: tenants that calls may name besides the credential's own; ``*``
         for any.
     :keyword bool disable_instance_discovery: trust an authority that is not one of Microsoft's well-known

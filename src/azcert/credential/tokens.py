@@ -37,9 +37,8 @@ class Slot:
     """One token in memory, ready to be handed out.
 
     ``fresh_until`` is all that a hit compares with the clock: until then there is nothing to decide. It is
-    moved
-    on while a refresh is under way or pausing, but never past the token's end. ``hits`` counts and, by having
-    moved since the last sweep, tells that the token is in use.
+    moved on while a refresh is under way or pausing, but never past the token's end. ``hits`` counts and, by
+    having moved since the last sweep, tells that the token is in use.
     """
 
     __slots__ = (
