@@ -155,7 +155,8 @@ def test_a_passphrase_can_be_set_where_its_origin_is_not_there_yet(run: Commands
         (["import", "my-app.pem", "--protect", "encrypted", "--passphrase-from", "hunter2"], 1, "origin"),
         (["import", "my-app.pem", "--passphrase-from", "env:X"], 2, "--protect encrypted"),
         (["import", "my-app.pem", "--protect", "pkcs11:token=a", "--exportable"], 2, "not exportable"),
-        (["import", "my-app.pem", "--protect", "tpm:key.pem"], 1, "azcert new NAME --key tpm:"),
+        (["import", "my-app.pem", "--protect", "tpm:handle=0x81000001"], 1, "Write tpm:FILE"),
+        (["import", "my-app.pem", "--protect", "keyvault:kv-demo/app"], 1, "azcert new NAME --key keyvault:"),
         (["import", "my-app.pem", "--store", "dotnet:LocalMachine/My"], 1, "only CurrentUser"),
         (
             ["import", "my-app.pem", "--store", "dotnet:CurrentUser/My", "--protect", "encrypted"],

@@ -16,7 +16,7 @@ from azcert.certificate.signer import Algorithm
 from azcert.stores.directory.store import DirectoryStore
 from support.stored import MY, key, make
 
-KILLS = 3000 if os.environ.get("AZCERT_STRESS") else 300
+KILLS = 3000 if os.environ.get("AZCERT_STRESS") else 200
 WRITER = Path(__file__).parent.parent / "support" / "store_writer.py"
 NAMES = 5
 
