@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from azcert._files import PRIVATE, PUBLIC, write_atomic
-from azcert.errors import AccessError, ConfigurationError
+from azcert.errors import ConfigurationError
+from azcert.sources.writing import file_exists, writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 __all__ = ["force_option", "refuse_existing", "save"]
+
+_WHEN_TAKEN = "Overwrite it with --force, or choose another name."
 
 force_option = click.option("--force", is_flag=True, help="Overwrite files that are already there.")
 
@@ -30,7 +33,7 @@ def refuse_existing(paths: Sequence[Path], *, force: bool) -> None:
                 f"{path} is a directory.", code="is-a-directory", remedy="Name a file in it.", path=str(path)
             )
         if not force and os.path.lexists(path):
-            raise _exists(path)
+            raise file_exists(path, _WHEN_TAKEN)
         if not path.parent.is_dir():
             raise ConfigurationError(
                 f"There is no folder {path.parent}.",
@@ -46,23 +49,5 @@ def save(path: Path, data: bytes, *, private: bool, force: bool) -> None:
     :raises ConfigurationError: ``file-exists``: it appeared meanwhile.
     :raises AccessError: ``not-writable``.
     """
-    try:
+    with writing(path, when_taken=_WHEN_TAKEN):
         write_atomic(path, data, mode=PRIVATE if private else PUBLIC, overwrite=force)
-    except FileExistsError as error:
-        raise _exists(path) from error
-    except OSError as error:
-        raise AccessError(
-            f"{path} cannot be written: {error.strerror or error}.",
-            code="not-writable",
-            remedy=f"Check the folder {path.parent} and the space left on its disk.",
-            path=str(path),
-        ) from error
-
-
-def _exists(path: Path) -> ConfigurationError:
-    return ConfigurationError(
-        f"{path} is already there.",
-        code="file-exists",
-        remedy="Overwrite it with --force, or choose another name.",
-        path=str(path),
-    )

@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from azcert._files import judge_key_file, read_file, write_atomic
 from azcert.certificate import formats, writers
 from azcert.certificate.issue import generate_key
-from azcert.errors import AccessError, CertificateError, ConfigurationError
+from azcert.errors import CertificateError
 from azcert.keys.software import SoftwareSigner
 from azcert.sources.signer_place import SignerPlace
+from azcert.sources.writing import writing
 
 if TYPE_CHECKING:
     from azcert._redact import Secret
@@ -55,20 +56,12 @@ class FileKeyPlace(SignerPlace):
             target = target.with_name(target.name.removesuffix(KEY_SUFFIX) + ".pem")
         write = writers.pkcs12 if self._pkcs12 else writers.pem
         content = write(self._key, certificate, password=self._password)
-        try:
+        remedy = f"Move it away, then accept the answer again: mv {target} {target}.old"
+        with writing(target, when_taken=remedy):
             write_atomic(target, content, overwrite=target == self._path)
             if target != self._path:
                 # The key is in the new file, whole: a second copy would only be one more to guard.
                 self._path.unlink()
-        except FileExistsError as error:
-            raise ConfigurationError(
-                f"{target} is already there.",
-                code="file-exists",
-                remedy=f"Move it away, then accept the answer again: mv {target} {target}.old",
-                path=str(target),
-            ) from error
-        except OSError as error:
-            raise _not_writable(target, error) from error
         return str(target)
 
     def as_pkcs12(self, *, keeps: bool) -> FileKeyPlace:
@@ -87,17 +80,8 @@ def make(
     del name, credential
     path = Path(uri.path)
     key = generate_key(bits)
-    try:
+    with writing(path, when_taken="Choose another name, or use the key in it with --reuse-key."):
         write_atomic(path, writers.key_bytes(key, password=password))
-    except FileExistsError as error:
-        raise ConfigurationError(
-            f"{path} is already there.",
-            code="file-exists",
-            remedy="Choose another name, or use the key in it with --reuse-key.",
-            path=str(path),
-        ) from error
-    except OSError as error:
-        raise _not_writable(path, error) from error
     return FileKeyPlace(path, key, password)
 
 
@@ -132,13 +116,4 @@ def find(uri: FileUri, *, password: Secret | None = None, credential: object = N
         key,
         password if contents.encrypted else None,
         pkcs12=contents.form.startswith("PKCS#12"),
-    )
-
-
-def _not_writable(path: Path, error: OSError) -> AccessError:
-    return AccessError(
-        f"{path} cannot be written: {error.strerror or error}.",
-        code="not-writable",
-        remedy=f"Check the folder {path.parent} and the space left on its disk.",
-        path=str(path),
     )

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from azcert._files import PRIVATE, PUBLIC, read_file, write_atomic
 from azcert.certificate import formats, pem, writers
-from azcert.errors import AccessError, ConfigurationError
+from azcert.errors import ConfigurationError
 from azcert.keys.tpm.connection import connect
 from azcert.sources.signer_place import SignerPlace
 from azcert.sources.tpm import open_signer
+from azcert.sources.writing import file_exists, writing
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["TpmKeyPlace", "find", "make", "take"]
 
 _LABEL = "TSS2 PRIVATE KEY"
+_WHEN_TAKEN = "Choose another name, or use the key in it with --reuse-key."
 
 
 class TpmKeyPlace(SignerPlace):
@@ -95,7 +97,7 @@ def _new_file(uri: TpmUri) -> str:
             remedy="Write tpm:FILE.",
         )
     if Path(uri.path).exists():
-        raise _exists(uri.path)
+        raise file_exists(uri.path, _WHEN_TAKEN)
     return uri.path
 
 
@@ -106,23 +108,5 @@ def find(uri: TpmUri, *, password: Secret | None = None, credential: object = No
 
 
 def _write(path: str, data: bytes, *, private: bool, overwrite: bool) -> None:
-    try:
+    with writing(path, when_taken=_WHEN_TAKEN):
         write_atomic(path, data, mode=PRIVATE if private else PUBLIC, overwrite=overwrite)
-    except FileExistsError as error:
-        raise _exists(path) from error
-    except OSError as error:
-        raise AccessError(
-            f"{path} cannot be written: {error.strerror or error}.",
-            code="not-writable",
-            remedy="Check its folder and the space left on its disk.",
-            path=path,
-        ) from error
-
-
-def _exists(path: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{path} is already there.",
-        code="file-exists",
-        remedy="Choose another name, or use the key in it with --reuse-key.",
-        path=path,
-    )
