@@ -41,6 +41,8 @@ class Listener:
             date_header=False,
             # No proxy but our own, which passes bytes on: nobody else says who the client is.
             proxy_headers=False,
+            # A client that sends just as an idle server hangs up would see a broken request.
+            timeout_keep_alive=120,
         )
         config.load()
         # uvicorn's own options name certificate files; ours are minted as they are asked for.
