@@ -6,6 +6,7 @@ import sys
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
+from azcert.errors import AuthenticationError
 from azcert.vault.policy import Outcome, judge_answer
 
 __all__ = ["judge_error"]
@@ -15,8 +16,12 @@ def judge_error(error: BaseException) -> Outcome:
     """Return what an error says about a secret.
 
     That an identity was refused is an answer: who may not sign in may not read what is kept either. That a
-    credential could not even be tried (``CredentialUnavailableError``), or that nobody answered, is trouble.
+    credential could not even be tried (``CredentialUnavailableError``), that Entra ID was down or
+    throttled, or that nobody answered, is trouble.
     """
+    # Only a sign-in that nobody decided on says when it can be tried again.
+    if isinstance(error, AuthenticationError) and error.details.get("retry_at") is not None:
+        return Outcome.TROUBLE
     # Where azure-identity was never imported, none of its errors can have been raised.
     identity = sys.modules.get("azure.identity")
     if identity is not None and isinstance(error, identity.CredentialUnavailableError):
