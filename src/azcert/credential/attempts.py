@@ -6,10 +6,10 @@ import os
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from azcert.credential.environment import missing_variables
-from azcert.errors import AuthenticationError
+from azcert.errors import AuthenticationError, AzcertError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,11 +55,20 @@ class Attempts:
 
     def __init__(self) -> None:
         self.made: list[Attempt] = []
+        self.retry_at: float | None = None
+        """When a service that was out of reach may be asked again, in seconds since the epoch."""
 
     def add(self, credential: str, started: float, error: BaseException | None) -> None:
         """Note that *credential* was tried, since *started* on the monotonic clock."""
         reason = None if error is None else _reason(credential, error)
-        remedy = None if error is None else _ADVICE.get(credential)
+        from azure.identity import CredentialUnavailableError  # noqa: PLC0415 - slow, and loaded by then
+
+        remedy = None
+        if isinstance(error, AzcertError):
+            remedy, self.retry_at = error.remedy, self.retry_at or error.details.get("retry_at")
+        elif isinstance(error, CredentialUnavailableError) and credential in _ADVICE:
+            # One that was tried and refused is set up: advice on that would mislead.
+            remedy = f"to use it, {_ADVICE[credential]}"
         self.made.append(Attempt(credential, reason, int((monotonic() - started) * 1000), remedy))
 
 
@@ -67,21 +76,22 @@ current: ContextVar[Attempts | None] = ContextVar("azcert_attempts", default=Non
 """Where the links of a chain note what they did; one list for each call, whatever its thread or task."""
 
 
-def failure(attempts: Sequence[Attempt], scopes: Sequence[str], *, chain: str) -> AuthenticationError:
-    """Return the error that lists *attempts*."""
+def failure(
+    attempts: Sequence[Attempt], scopes: Sequence[str], *, chain: str, retry_at: float | None
+) -> AuthenticationError:
+    """Return the error that lists *attempts*; *retry_at* says that a service was out of reach."""
     lines = [f"No credential of {chain} gave a token for {' '.join(scopes)}."]
     for each in attempts:
         lines.append(f"  {each.credential} ({each.milliseconds} ms): {each.reason}")
         if each.remedy:
-            lines.append(f"    to use it, {each.remedy}")
+            lines.append(f"    {each.remedy}")
     selection = os.environ.get("AZURE_TOKEN_CREDENTIALS")
     if selection:
         lines.append(f"  AZURE_TOKEN_CREDENTIALS={selection} left out the others.")
-    return AuthenticationError(
-        "\n".join(lines),
-        code="no-credential",
-        attempts=[asdict(each) for each in attempts],
-    )
+    details: dict[str, Any] = {"attempts": [asdict(each) for each in attempts]}
+    if retry_at is not None:
+        details["retry_at"] = retry_at
+    return AuthenticationError("\n".join(lines), code="no-credential", **details)
 
 
 def _reason(credential: str, error: BaseException) -> str:

@@ -75,7 +75,7 @@ class _Chain:
         finally:
             current.reset(token)
             self._attempts = tuple(attempts.made)
-        raise failure(self._attempts, scopes, chain=self._name) from cause
+        raise failure(self._attempts, scopes, chain=self._name, retry_at=attempts.retry_at) from cause
 
     def close(self) -> None:
         """Close the links."""

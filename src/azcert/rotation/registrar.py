@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["DirectoryRegistrar", "OwnRegistrar", "Registrar"]
 
 _GONE = 404
+_ALREADY_REMOVED = "No credentials found to be removed"  # Graph says so with 400 Request_BadRequest
 _FORBIDDEN = 403
 
 
@@ -105,7 +106,8 @@ class OwnRegistrar:
         try:
             self._registrations.remove_key(self._object_id, key_id, self._proof())
         except RegistrationError as error:
-            if error.details.get("status") != _GONE:
+            # Stopped between the removal and its record, a run asks once more.
+            if error.details.get("status") != _GONE and _ALREADY_REMOVED not in error.message:
                 raise
 
     def _proof(self) -> str:

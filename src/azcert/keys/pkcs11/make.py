@@ -176,9 +176,10 @@ def remove_pair(token: Token, pin: PinGiver, certificate: x509.Certificate) -> N
         {Attribute.CLASS: kind, Attribute.KEY_TYPE: KeyType.RSA, Attribute.MODULUS: modulus}
         for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY)
     ]
-    # The certificate goes first: a key without one is not found, a certificate without its key would be.
-    templates.insert(
-        0, {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.VALUE: certificate.public_bytes(Encoding.DER)}
+    # The certificate goes last: a run that was stopped in between finds by it what is left. It is not the
+    # newest of its label any more, so that nobody looks for its key.
+    templates.append(
+        {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.VALUE: certificate.public_bytes(Encoding.DER)}
     )
 
     def work(session: TokenSession) -> None:
