@@ -104,6 +104,27 @@ def test_latency_and_the_date_header_follow_the_world(azcert_emulator: AzcertEmu
     assert headers["Date"].startswith("Tue, 01 Jan 2030 00:00:")
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["login.microsoftonline.com", "kv-demo.vault.azure.net", "graph.microsoft.com", "management.azure.com"],
+)
+def test_a_client_that_goes_away_in_the_middle_is_no_failure(
+    azcert_emulator: AzcertEmulator, host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    context = ssl.create_default_context(cafile=str(azcert_emulator.ca_path))
+    port = int(azcert_emulator.proxy_url.rpartition(":")[2])
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
+    connection.set_tunnel(host, 443)
+    connection.putrequest("POST", "/common/oauth2/v2.0/token")
+    connection.putheader("Content-Length", "100")
+    connection.endheaders(b"half of ")
+    while not azcert_emulator.requests:
+        time.sleep(0.001)
+    connection.close()
+    assert ask(azcert_emulator)[0] == 400
+    assert caplog.records == []
+
+
 def test_faults_strike_in_order_and_as_often_as_asked() -> None:
     faults = Faults()
     faults.add(status=500, times=2)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 
 from azcert.emulator.faults import Action, Fault
@@ -36,7 +38,9 @@ class Hosts:
         service = service_of(host)
         stranger = PlainTextResponse(f"azcert emulator: {host!r} is not emulated.\n", 421)
         application = self._services.get(service, stranger) if service else stranger
-        await application(scope, receive, send)
+        # A client that goes away before its body was whole is no fault of a service.
+        with suppress(ClientDisconnect):
+            await application(scope, receive, send)
 
 
 class Watched:
