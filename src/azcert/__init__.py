@@ -12,9 +12,15 @@ if TYPE_CHECKING:
     from azcert.certificate.model import Certificate
     from azcert.certificate.signer import Algorithm, Signer, SigningCertificate
     from azcert.config.sync import AzureClients
+    from azcert.credential.caches.entry import TokenCache
     from azcert.credential.caches.memory import MemoryCache
+    from azcert.credential.caches.redis import RedisCache
+    from azcert.credential.caches.sealed import SealedFileCache
     from azcert.credential.default import DefaultCredential
     from azcert.credential.events import Counters, Event, EventKind
+    from azcert.credential.sealing.configured import ConfiguredKeys
+    from azcert.credential.sealing.keyring import KeyringKeys
+    from azcert.credential.sealing.signature import SignatureKeys
     from azcert.credential.sync import CertificateCredential
     from azcert.errors import (
         AccessError,
@@ -22,11 +28,15 @@ if TYPE_CHECKING:
         AzcertError,
         CertificateError,
         ConfigurationError,
+        RegistrationError,
         SelectionError,
         SigningError,
         SourceError,
         TransportError,
     )
+    from azcert.sources.open import open_source
+    from azcert.sources.source import Source
+    from azcert.sources.uri import parse_source
     from azcert.vault.policy import CacheRules
     from azcert.vault.sync import SecretCachePolicy
 
@@ -41,18 +51,28 @@ __all__ = [
     "CertificateCredential",
     "CertificateError",
     "ConfigurationError",
+    "ConfiguredKeys",
     "Counters",
     "DefaultCredential",
     "Event",
     "EventKind",
+    "KeyringKeys",
     "MemoryCache",
+    "RedisCache",
+    "RegistrationError",
+    "SealedFileCache",
     "SecretCachePolicy",
     "SelectionError",
+    "SignatureKeys",
     "Signer",
     "SigningCertificate",
     "SigningError",
+    "Source",
     "SourceError",
+    "TokenCache",
     "TransportError",
+    "open_source",
+    "parse_source",
 ]
 
 __version__ = "0.1.0"
@@ -68,18 +88,28 @@ _HOMES = {
     "CertificateCredential": "azcert.credential.sync",
     "CertificateError": "azcert.errors",
     "ConfigurationError": "azcert.errors",
+    "ConfiguredKeys": "azcert.credential.sealing.configured",
     "Counters": "azcert.credential.events",
     "DefaultCredential": "azcert.credential.default",
     "Event": "azcert.credential.events",
     "EventKind": "azcert.credential.events",
+    "KeyringKeys": "azcert.credential.sealing.keyring",
     "MemoryCache": "azcert.credential.caches.memory",
+    "RedisCache": "azcert.credential.caches.redis",
+    "RegistrationError": "azcert.errors",
+    "SealedFileCache": "azcert.credential.caches.sealed",
     "SecretCachePolicy": "azcert.vault.sync",
     "SelectionError": "azcert.errors",
+    "SignatureKeys": "azcert.credential.sealing.signature",
     "Signer": "azcert.certificate.signer",
     "SigningCertificate": "azcert.certificate.signer",
     "SigningError": "azcert.errors",
+    "Source": "azcert.sources.source",
     "SourceError": "azcert.errors",
+    "TokenCache": "azcert.credential.caches.entry",
     "TransportError": "azcert.errors",
+    "open_source": "azcert.sources.open",
+    "parse_source": "azcert.sources.uri",
 }
 
 
