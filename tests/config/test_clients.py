@@ -16,7 +16,7 @@ from azure.storage.blob import BlobServiceClient
 
 import azcert
 import azcert.aio
-from azcert.config.clients import plan_client
+from azcert.config.client_plan import plan_client
 from azcert.config.load import load_settings
 from azcert.errors import ConfigurationError
 from support.scripted import Scripted, Token, failed, secret_answer

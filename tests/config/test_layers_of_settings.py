@@ -28,6 +28,8 @@ TREES = st.recursive(
     max_leaves=8,
 )
 
+unhurried = settings(suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
+
 
 def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     """A model of the layer: what .NET's flat keys of a tree are, folded."""
@@ -42,6 +44,7 @@ def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
+@unhurried
 @given(TREES, TREES)
 def test_the_later_layer_wins_for_each_key_and_leaves_the_others(first: Any, second: Any) -> None:
     merged = merge([code_layer(first, rank=0), code_layer(second, rank=1)])
@@ -51,12 +54,14 @@ def test_the_later_layer_wins_for_each_key_and_leaves_the_others(first: Any, sec
         assert entry.origin.rank == (1 if key in flat(second) else 0)
 
 
+@unhurried
 @given(TREES, TREES, TREES)
 def test_merging_is_associative(first: Any, second: Any, third: Any) -> None:
     layers = [code_layer(tree, rank=rank) for rank, tree in enumerate((first, second, third))]
     assert merge([merge(layers[:2]), layers[2]]) == merge([layers[0], merge(layers[1:])])
 
 
+@unhurried
 @given(TREES)
 def test_a_layer_over_itself_changes_nothing(tree: Any) -> None:
     layer = code_layer(tree, rank=0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from azcert._values import words
 from azcert.config.choose import CREDENTIAL_KEYS, choose_credential
-from azcert.config.clients import plan_client
+from azcert.config.client_plan import plan_client
 from azcert.config.identity_web import LISTS
 from azcert.config.layers import fold
 from azcert.config.origin import Place

@@ -1,7 +1,7 @@
 """From a section to the credential it asks for; nothing is built here.
 
-Three contracts meet: the ``Credential`` section (`azcert.config.sources`), Microsoft.Identity.Web's lists
-(`azcert.config.identity_web`) and the flat keys (`azcert.config.flat`), in this order.
+Three contracts meet: the ``Credential`` section (`azcert.config.credential_source`), Microsoft.Identity.Web's
+lists (`azcert.config.identity_web`) and the flat keys (`azcert.config.flat`), in this order.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from azcert.config.credential_source import from_section
 from azcert.config.flat import FLAT_KEYS, from_flat
 from azcert.config.identity_web import IDENTITY_WEB_KEYS, from_lists
 from azcert.config.layers import fold
 from azcert.config.options import OPTION_KEYS, refuse_unknown
 from azcert.config.origin import wrong
 from azcert.config.references import section_reference
-from azcert.config.sources import from_section
 from azcert.config.spec import CredentialSpec
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from azcert._redact import Secret
 from azcert._values import nearest
 from azcert.config.build import build_credential
 from azcert.config.choose import choose_credential
-from azcert.config.clients import plan_client
+from azcert.config.client_plan import plan_client
 from azcert.config.layers import fold
 from azcert.config.load import load_settings
 from azcert.config.options import realise
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from typing import Self
 
-    from azcert.config.clients import ClientPlan
+    from azcert.config.client_plan import ClientPlan
     from azcert.config.references import KeyVaultReference
     from azcert.config.settings import Settings
 

@@ -8,18 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from azcert.config.application import certificate_spec, federated_spec
 from azcert.config.certificates import CERTIFICATE_KEYS
-from azcert.config.kinds import KINDS
+from azcert.config.default_chain import DEFAULT_KEYS, default_spec
+from azcert.config.kinds import KINDS, from_table, source_named
+from azcert.config.managed_identity import FLAT_IDENTITY_KEYS, identity_by_key
 from azcert.config.origin import wrong
-from azcert.config.sources import (
-    DEFAULT_KEYS,
-    certificate_spec,
-    default_spec,
-    federated,
-    from_table,
-    managed_identity,
-    source_named,
-)
 from azcert.config.spec import CredentialSpec
 
 if TYPE_CHECKING:
@@ -30,19 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["FLAT_KEYS", "from_flat"]
 
-_MANAGED_KEYS = (
-    "managedIdentityClientId",
-    "managedIdentityResourceId",
-    "managedIdentityObjectId",
-    "resourceId",
-)
 FLAT_KEYS = (
     "credential",
     "tenantId",
     "clientId",
     "clientSecret",
     *CERTIFICATE_KEYS,
-    *_MANAGED_KEYS,
+    *FLAT_IDENTITY_KEYS,
     "additionallyAllowedTenants",
     "tokenFilePath",
     "serviceConnectionId",
@@ -99,18 +87,18 @@ def _first(section: Settings, names: tuple[str, ...]) -> Entry | None:
 
 def _named(section: Settings, entry: Entry, name: str, environ: Mapping[str, str]) -> CredentialSpec:
     if name == "managedidentity":
-        identity = _identity(section, entry, default_client=section.text("clientId"))
+        identity = identity_by_key(section, entry, client_id=section.text("clientId"))
         return CredentialSpec("ManagedIdentityCredential", identity, origin=str(entry.origin))
     if name == "managedidentityasfederatedidentity":
-        identity = _identity(section, entry, default_client=None)
+        identity = identity_by_key(section, entry)
         if not identity:
             raise wrong(
                 entry,
                 "needs a user-assigned managed identity",
                 code="incomplete-credential",
-                remedy=f"Add one of {', '.join(_MANAGED_KEYS[:3])}.",
+                remedy=f"Add one of {', '.join(FLAT_IDENTITY_KEYS[:3])}.",
             )
-        return federated(section, entry, identity, environ)
+        return federated_spec(section, entry, identity, environ)
     if name == "clientcertificate":
         return certificate_spec(section, entry, environ)
     if name == "default":
@@ -125,18 +113,3 @@ def _named(section: Settings, entry: Entry, name: str, environ: Mapping[str, str
         code="wrong-credential",
         remedy='Write "Credential": { "CredentialSource": ... } instead.',
     )
-
-
-def _identity(section: Settings, entry: Entry, *, default_client: str | None) -> dict[str, object]:
-    client = section.text("managedIdentityClientId") or default_client
-    # An older edition of Microsoft's page calls the resource id resourceId.
-    resource = section.text("managedIdentityResourceId") or section.text("resourceId")
-    found = [each for each in (client, resource, section.text("managedIdentityObjectId")) if each]
-    if len(found) > 1:
-        raise wrong(
-            entry,
-            f"is managedidentity, and {len(found)} ids are given; it takes one at most",
-            code="two-identities",
-            remedy=f"Keep one of clientId, {', '.join(_MANAGED_KEYS[:3])}.",
-        )
-    return managed_identity(client, resource, section.text("managedIdentityObjectId"))

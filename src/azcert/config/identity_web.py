@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from azcert._values import nearest
+from azcert.config.application import federated_spec, ids
 from azcert.config.certificates import in_store, password_of, source_name
 from azcert.config.kinds import common_arguments
+from azcert.config.managed_identity import identity_arguments
 from azcert.config.options import refuse_unknown
 from azcert.config.origin import wrong
-from azcert.config.sources import federated, ids, managed_identity
 from azcert.config.spec import CredentialSpec
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def _key_vault(section: Settings, item: Settings, entry: Entry, environ: Mapping
     # Like .NET, the certificate is fetched with its key, which takes the permission to read the secret.
     source = source_name(found, f"keyvault:{host}/{name}?download=true")
     client = item.text("ManagedIdentityClientId")
-    vault = CredentialSpec("ManagedIdentityCredential", managed_identity(client, None, None))
+    vault = CredentialSpec("ManagedIdentityCredential", identity_arguments(client_id=client))
     return _certificate(
         section, item, entry, environ, certificate=(source,), parts=(vault,) if client else ()
     )
@@ -227,8 +228,8 @@ def _secret(section: Settings, item: Settings, entry: Entry, environ: Mapping[st
 
 
 def _managed(section: Settings, item: Settings, entry: Entry, environ: Mapping[str, str]) -> CredentialSpec:
-    identity = managed_identity(item.text("ManagedIdentityClientId"), None, None)
-    spec = federated(section, entry, identity, environ)
+    identity = identity_arguments(client_id=item.text("ManagedIdentityClientId"))
+    spec = federated_spec(section, entry, identity, environ)
     audience = item.text("TokenExchangeUrl")
     if audience is None:
         return spec

@@ -10,14 +10,31 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from azcert.config.spec import CachePersistence
+from azcert._values import nearest
+from azcert.config.options import read_options
+from azcert.config.origin import wrong
+from azcert.config.spec import CachePersistence, CredentialSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from azcert.config.origin import Entry
     from azcert.config.settings import Settings
 
-__all__ = ["COMMON_KEYS", "KINDS", "Key", "Kind", "Type", "common_arguments", "read_arguments"]
+__all__ = [
+    "COMMON_KEYS",
+    "ENTRA_KEYS",
+    "KINDS",
+    "SOURCE_NAMES",
+    "Key",
+    "Kind",
+    "Type",
+    "common_arguments",
+    "from_table",
+    "read_arguments",
+    "shared_arguments",
+    "source_named",
+]
 
 
 class Type(Enum):
@@ -69,6 +86,8 @@ _BROWSER = {
 _IDS = {"TenantId": Key("tenant_id", required=True), "ClientId": Key("client_id", required=True)}
 _IDS_FROM = {"tenant_id": "AZURE_TENANT_ID", "client_id": "AZURE_CLIENT_ID"}
 
+ENTRA_KEYS = tuple(_ENTRA)
+"""Keys of every credential that asks Entra ID."""
 COMMON_KEYS = ("TokenCachePersistenceOptions", "Retry", "Diagnostics", "NetworkTimeout")
 
 KINDS: dict[str, Kind] = {
@@ -114,7 +133,37 @@ KINDS: dict[str, Kind] = {
     ),
     "apikey": Kind("ApiKey", {"Key": Key("key", Type.SECRET, required=True)}),
 }
-"""Kinds whose arguments are read by table; the others are read in `azcert.config.sources`."""
+"""Kinds whose arguments are read by table; the others have a reader in `azcert.config.credential_source`."""
+
+SOURCE_NAMES = (
+    *KINDS,
+    "clientcertificate",
+    "default",
+    "environment",
+    "managedidentity",
+    "managedidentityasfederatedidentity",
+    "chainedtoken",
+)
+"""Every credential source, in lower case and without ``Credential`` at its end."""
+_ALIASES = {"certificate": "clientcertificate", "defaultazure": "default", "chained": "chainedtoken"}
+
+
+def source_named(entry: Entry, text: str) -> str:
+    """Return the credential source that *text* names, as in `SOURCE_NAMES`.
+
+    :raises azcert.errors.ConfigurationError: there is none of that name; the nearest one is named.
+    """
+    name = text.strip().lower().removesuffix("credential")
+    name = _ALIASES.get(name, name)
+    if name not in SOURCE_NAMES:
+        near = nearest(name, SOURCE_NAMES)
+        raise wrong(
+            entry,
+            f"is {text!r}, which is no credential source",
+            code="unknown-credential",
+            remedy=f"Did you mean {near}?" if near else f"There are {', '.join(sorted(SOURCE_NAMES))}.",
+        )
+    return name
 
 
 def read_arguments(section: Settings, keys: Mapping[str, Key]) -> dict[str, Any]:
@@ -152,3 +201,31 @@ def common_arguments(section: Settings) -> dict[str, Any]:
             persistence.text("Name"), bool(persistence.boolean("UnsafeAllowUnencryptedStorage"))
         )
     return arguments
+
+
+def shared_arguments(section: Settings) -> dict[str, Any]:
+    """Return what every credential that asks Entra ID itself may be told, its pipeline's options included."""
+    return {**common_arguments(section), **read_options(section)}
+
+
+def from_table(section: Settings, name: str, entry: Entry, environ: Mapping[str, str]) -> CredentialSpec:
+    """Return the credential of a kind in `KINDS`, from the keys of *section* and the environment.
+
+    :raises azcert.errors.ConfigurationError: a key is missing or wrong.
+    """
+    kind = KINDS[name]
+    arguments = read_arguments(section, kind.keys)
+    for keyword, variable in kind.environment.items():
+        if keyword not in arguments and environ.get(variable):
+            arguments[keyword] = environ[variable]
+    missing = [key for key, value in kind.keys.items() if value.required and value.keyword not in arguments]
+    if missing:
+        raise wrong(
+            entry,
+            f"asks for {kind.cls}, which also needs {' and '.join(missing)}",
+            code="incomplete-credential",
+            remedy=f"Add {' and '.join(missing)} to the section {section.path}.",
+        )
+    if kind.cls != "ApiKey" and "ProcessTimeout" not in kind.keys:  # a program that is run has no pipeline
+        arguments.update(shared_arguments(section))
+    return CredentialSpec(kind.cls, arguments, origin=str(entry.origin))

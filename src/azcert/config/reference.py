@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from azcert.config.aliases import ALIASES, FAMILIES
 from azcert.config.certificates import CERTIFICATE_KEYS
-from azcert.config.clients import ALIASES, FAMILIES
 from azcert.config.environment import VARIABLES
 from azcert.config.flat import FLAT_KEYS
 from azcert.config.identity_web import ITEM_KEYS, SOURCE_TYPES
-from azcert.config.kinds import COMMON_KEYS, KINDS
+from azcert.config.kinds import COMMON_KEYS, KINDS, SOURCE_NAMES
 from azcert.config.options import DIAGNOSTICS_KEYS, OPTION_KEYS, RETRY_KEYS
 from azcert.config.shape import CORE_KEYWORDS
-from azcert.config.sources import SOURCE_NAMES
 
 __all__ = ["reference_page"]
 

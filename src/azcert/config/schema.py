@@ -7,9 +7,8 @@ from typing import Any
 from azcert.config.certificates import CERTIFICATE_KEYS
 from azcert.config.flat import FLAT_KEYS
 from azcert.config.identity_web import ITEM_KEYS, LISTS, SOURCE_TYPES
-from azcert.config.kinds import KINDS, Type
+from azcert.config.kinds import KINDS, SOURCE_NAMES, Type
 from azcert.config.options import DIAGNOSTICS_KEYS, RETRY_KEYS
-from azcert.config.sources import SOURCE_NAMES
 
 __all__ = ["settings_schema"]
 

@@ -1,0 +1,54 @@
+"""Where words alone do not tell: parameters with other names, packages with other keywords."""
+
+from __future__ import annotations
+
+__all__ = ["ALIASES", "FAMILIES"]
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "subscription_id": ("defaultSubscriptionId",),  # ArmClient's parameter
+    "key": ("keyId", "keyIdentifier"),  # CryptographyClient
+    "container_name": ("blobContainerName",),  # BlobContainerClient
+    "fully_qualified_namespace": ("namespace", "serviceBusNamespace", "eventHubNamespace"),
+    "conn_str": ("connectionString",),
+}
+"""Parameter -> keys that mean it, though their words differ."""
+
+FAMILIES: dict[str, dict[str, str | None]] = {
+    # Its clients make their own logging policy and take no other.
+    "azure.keyvault": {"diagnostics": None},
+    "azure.data.tables": {"diagnostics": None},
+    "azure.storage": {
+        # Storage has a retry policy of its own (ExponentialRetry).
+        "retry_backoff_factor": "initial_backoff",
+        "retry_backoff_max": None,
+        "retry_mode": None,
+        "diagnostics": None,
+        "telemetry": None,
+    },
+    "azure.servicebus.management": {},
+    "azure.servicebus": {
+        "connection_timeout": None,
+        "read_timeout": "socket_timeout",
+        "diagnostics": None,
+        "logging": None,
+        "telemetry": None,
+        "retry_connect": "",
+        "retry_read": "",
+        "retry_status": "",
+        "api_version": None,
+    },
+    "azure.eventhub": {
+        "connection_timeout": None,
+        "read_timeout": "socket_timeout",
+        "diagnostics": None,
+        "logging": None,
+        "telemetry": None,
+        "retry_connect": "",
+        "retry_read": "",
+        "retry_status": "",
+        "api_version": None,
+    },
+}
+"""Packages whose keywords differ from azure-core's: keyword -> theirs, None where they have none.
+
+An empty text is a part of another keyword, with nothing to say of its own."""

@@ -1,0 +1,48 @@
+"""The ``Cache`` of a client's section: how its secrets are kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from azcert.config.options import refuse_unknown
+from azcert.config.origin import wrong
+from azcert.vault.policy import CacheRules
+
+if TYPE_CHECKING:
+    from azcert.config.settings import Settings
+
+__all__ = ["cache_rules"]
+
+_CLIENTS = "azure.keyvault.secrets"
+_KEYS = ("Enabled", "Ttl", "PinnedTtl", "RefreshAhead", "Stale", "Patience", "Capacity")
+
+
+def cache_rules(cls: type, section: Settings) -> CacheRules | None:
+    """Return how the client *cls* keeps secrets, None for not at all.
+
+    :raises azcert.errors.ConfigurationError: it is another client than Key Vault's, or a value is wrong.
+    """
+    cache, entry = section.section("Cache"), section.entry("Cache")
+    enabled = section.boolean("Cache") if entry is not None and entry.text else None
+    if not cache and not enabled:
+        return None
+    if not (cls.__module__.startswith(_CLIENTS) and cls.__name__ == "SecretClient"):
+        raise wrong(entry or next(iter(cache)), f"is for Key Vault's SecretClient; this is {cls.__name__}")
+    refuse_unknown(cache, _KEYS)
+    if cache.boolean("Enabled") is False:
+        return None
+    given: dict[str, Any] = {}
+    for name, keyword in (
+        ("Ttl", "ttl"),
+        ("PinnedTtl", "pinned_ttl"),
+        ("RefreshAhead", "refresh_ahead"),
+        ("Stale", "stale"),
+        ("Patience", "patience"),
+    ):
+        duration = cache.duration(name)
+        if duration is not None:
+            given[keyword] = duration.total_seconds()
+    capacity = cache.integer("Capacity")
+    if capacity is not None:
+        given["capacity"] = capacity
+    return CacheRules(**given)

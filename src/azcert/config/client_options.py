@@ -1,0 +1,58 @@
+"""The options of a client: the defaults', then its section's, in the keywords of its package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from azcert.config.aliases import FAMILIES
+from azcert.config.options import read_options, say
+from azcert.config.shape import CORE_KEYWORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from azcert.config.settings import Settings
+    from azcert.config.shape import Shape
+
+__all__ = ["client_options"]
+
+
+def client_options(cls: type, shape: Shape, section: Settings, defaults: Settings | None) -> dict[str, Any]:
+    """Return the keywords that ``Options`` amount to, as far as the client *cls* takes them.
+
+    :raises azcert.errors.ConfigurationError: a value is wrong, or a key is unknown.
+    """
+    keywords: dict[str, Any] = {}
+    family = _family(cls)
+    sections = [section.section("Options"), section]
+    if defaults is not None:
+        sections = [defaults.section("Options"), defaults, *sections]
+    for each in sections:
+        for name, value in read_options(each).items():
+            target = family.get(name, name)
+            if name == "api_version" and each in sections[:-2]:
+                continue  # a version is one service's, not everyone's default
+            if target == "":
+                continue
+            if target is not None and _takes(shape, target):
+                keywords[target] = value
+            elif each in sections[-2:]:
+                say(f"{cls.__name__} has nothing like {name}: the section {section.path} sets it in vain.")
+    return keywords
+
+
+def _takes(shape: Shape, name: str) -> bool:
+    return name in {
+        *shape.parameters,
+        *shape.keywords,
+        *CORE_KEYWORDS,
+        "diagnostics",
+        "logging",
+        "telemetry",
+    } or (name == "initial_backoff")
+
+
+def _family(cls: type) -> Mapping[str, str | None]:
+    module = cls.__module__.replace(".aio", "")
+    found = [name for name in FAMILIES if module.startswith(name)]
+    return FAMILIES[max(found, key=len)] if found else {}

@@ -1,0 +1,106 @@
+"""How a client is made from its section: constructor, arguments, credential, options; nothing is built."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from azcert.config.cache_section import cache_rules
+from azcert.config.choose import choose_credential
+from azcert.config.client_options import client_options
+from azcert.config.client_section import ClientSection
+from azcert.config.origin import wrong
+from azcert.config.secrecy import carries_secret
+from azcert.config.settings import warn_of_secret
+from azcert.config.shape import connection_string_shape, shape_of
+from azcert.config.spec import CredentialSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from azcert.config.settings import Settings
+    from azcert.config.shape import Shape
+    from azcert.vault.policy import CacheRules
+
+__all__ = ["ClientPlan", "plan_client"]
+
+
+@dataclass(frozen=True)
+class ClientPlan:
+    """How a client is made.
+
+    :param constructor: name of the class method, empty for the class itself.
+    :param arguments: parameters from the section, by their Python names.
+    :param credential: None where the client is made without one.
+    :param keywords: options; ``diagnostics``, ``logging`` and ``telemetry`` are yet to be realised.
+    :param cache: how secrets are kept, None for not at all.
+    """
+
+    cls: type
+    constructor: str
+    arguments: Mapping[str, Any] = field(repr=False)
+    credential: CredentialSpec | None
+    keywords: Mapping[str, Any]
+    cache: CacheRules | None
+
+
+def plan_client(
+    cls: type,
+    section: Settings,
+    *,
+    root: Settings,
+    defaults: Settings | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> ClientPlan:
+    """Return how the client *cls* is made from *section*.
+
+    :param root: all settings, in which a connection string of the section's name may be.
+    :param defaults: credential and options for what the section does not say.
+    :raises azcert.errors.ConfigurationError: a parameter is missing, a key is unknown or has a wrong value.
+    """
+    environ = os.environ if environ is None else environ
+    connection = _connection_string(section, root)
+    shape = shape_of(cls)
+    constructor = ""
+    if connection is not None:
+        found = connection_string_shape(cls)
+        if found is None:
+            raise wrong(connection, f"is a connection string, which {cls.__name__} does not take")
+        shape, constructor = found, "from_connection_string"
+    reading = ClientSection(cls, shape, section)
+    arguments = reading.arguments()
+    if connection is not None:
+        text = (
+            connection.text
+            if isinstance(connection.text, str)
+            else connection.text and connection.text.reveal()
+        )
+        arguments[next(iter(shape.parameters))] = text
+        if text and carries_secret(text):
+            warn_of_secret(connection)
+    keywords = client_options(cls, shape, section, defaults)
+    for name in [name for name in arguments if name not in shape.parameters]:
+        keywords[name] = arguments.pop(name)
+    reading.require(arguments, without=() if constructor else ("credential",))
+    credential = None
+    if not constructor and "credential" in shape.parameters and not _anonymous(shape, arguments):
+        credential = choose_credential(section, environ)
+        if credential is None and defaults is not None:
+            credential = choose_credential(defaults, environ)
+        credential = credential or CredentialSpec("DefaultCredential")
+    return ClientPlan(cls, constructor, arguments, credential, keywords, cache_rules(cls, section))
+
+
+def _connection_string(section: Settings, root: Settings) -> Any:
+    entry = section.entry("ConnectionString") or root.entry(section.path)
+    if entry is not None and entry.text:
+        return entry
+    return None if section else root.section("ConnectionStrings").entry(section.path)
+
+
+def _anonymous(shape: Shape, arguments: Mapping[str, Any]) -> bool:
+    """Tell whether the address itself grants access (a shared access signature)."""
+    if shape.parameters["credential"].required:
+        return False
+    return any(isinstance(value, str) and "sig=" in value.partition("?")[2] for value in arguments.values())

@@ -1,0 +1,154 @@
+"""From the keys of a section to the arguments of a constructor: by their words, not their spelling.
+
+One rule: a key is a parameter of the constructor if their words are the same, ``uri`` being ``url``
+(``vaultUri`` is ``vault_url``). An address (a key that ends in ``Uri``, ``Url`` or ``Endpoint``) is the
+constructor's address, whatever either is called. What is neither is looked up in `azcert.config.aliases`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from azcert._values import words
+from azcert.config.aliases import ALIASES
+from azcert.config.choose import CREDENTIAL_KEYS
+from azcert.config.layers import fold
+from azcert.config.options import OPTION_KEYS, unknown_key
+from azcert.config.origin import wrong
+from azcert.config.secrecy import carries_secret
+from azcert.config.settings import warn_of_secret
+from azcert.config.shape import CORE_KEYWORDS, Parameter, convert, plain_name
+from azcert.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from azcert.config.settings import Settings
+    from azcert.config.shape import Shape
+
+__all__ = ["ClientSection"]
+
+_ADDRESS = frozenset({"url", "uri", "endpoint"})
+# Keys of a client's section that stand for something larger than an argument.
+_STRUCTURE = ("Credential", "Options", "Cache", "ConnectionString", "Arguments")
+# Never from settings: certificates of servers are always verified; a file of own authorities may be named.
+_VERIFY = "connection_verify"
+
+
+class ClientSection:
+    """Finds for each key of a section what it means to a constructor."""
+
+    def __init__(self, cls: type, shape: Shape, section: Settings) -> None:
+        self._cls = cls
+        self._shape = shape
+        self._section = section
+        self._names = _names(shape)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return parameters and keywords by their Python names, converted."""
+        found: dict[str, tuple[str, Settings]] = {}
+        addresses: list[str] = []
+        for section, name in self._keys():
+            keyword = self._names.get(plain_name(name))
+            if keyword is not None:
+                found[keyword] = (name, section)
+            elif words(name) and words(name)[-1] in _ADDRESS:
+                addresses.append(name)
+            else:
+                raise unknown_key(section, name, self._known())
+        self._place(addresses, found)
+        return {
+            keyword: self._value(section, name, keyword) for keyword, (name, section) in found.items()
+        } | self._verbatim()
+
+    def _keys(self) -> list[tuple[Settings, str]]:
+        options = self._section.section("Options")
+        about_others = {fold(name) for name in (*CREDENTIAL_KEYS, *OPTION_KEYS, *_STRUCTURE)}
+        mine = {fold(name) for name in OPTION_KEYS}
+        keys = [(self._section, name) for name in self._section.names() if fold(name) not in about_others]
+        return keys + [(options, name) for name in options.names() if fold(name) not in mine]
+
+    def _place(self, addresses: list[str], found: dict[str, tuple[str, Settings]]) -> None:
+        """Give the one address of the section to the one address of the constructor."""
+        if not addresses:
+            return
+        free = [
+            name
+            for name, parameter in self._shape.parameters.items()
+            if name not in found and words(name)[-1] in _ADDRESS and parameter.type.find("bool") < 0
+        ]
+        required = [name for name in free if self._shape.parameters[name].required]
+        target = next(iter(required or free), None)
+        if target is None:
+            raise unknown_key(self._section, addresses[0], self._known())
+        # AzureWebJobsStorage has blobServiceUri, queueServiceUri, ...: the class's words decide.
+        mine = set(words(self._cls.__name__))
+        ranked = sorted(addresses, key=lambda name: -len(mine & set(words(name))))
+        if len(ranked) > 1 and len(mine & set(words(ranked[0]))) == len(mine & set(words(ranked[1]))):
+            entry = self._section.entry(ranked[1])
+            assert entry is not None, "an address is a value"  # noqa: S101
+            raise wrong(entry, f"is an address, and so is {ranked[0]}: {self._cls.__name__} takes one")
+        found[target] = (ranked[0], self._section)
+
+    def _value(self, section: Settings, name: str, keyword: str) -> Any:
+        parameter = (
+            self._shape.parameters.get(keyword)
+            or self._shape.keywords.get(keyword)
+            or Parameter(keyword, required=False, type=CORE_KEYWORDS[keyword])
+        )
+        value = convert(section, name, parameter)
+        entry = section.entry(name)
+        if entry is not None and keyword == _VERIFY and str(value).lower() in {"false", "0", "no"}:
+            raise wrong(
+                entry,
+                "would switch off the verification of servers' certificates, which settings cannot",
+                code="verification-off",
+                remedy="Name a file with the authority's certificate instead.",
+            )
+        if entry is not None and isinstance(value, str) and carries_secret(value):
+            warn_of_secret(entry)
+        return value
+
+    def _verbatim(self) -> dict[str, Any]:
+        """Return ``Arguments``: keywords passed by their Python names, for those no documentation lists."""
+        arguments = self._section.section("Arguments")
+        return {name: arguments.native(name) for name in arguments.names()}
+
+    def require(self, arguments: Mapping[str, Any], *, without: tuple[str, ...]) -> None:
+        """Refuse a section that lacks a parameter.
+
+        :raises azcert.errors.ConfigurationError: the message lists what is needed and what was found.
+        """
+        needed = [
+            name for name, each in self._shape.parameters.items() if each.required and name not in without
+        ]
+        missing = [name for name in needed if arguments.get(name) in {None, ""}]
+        if not missing:
+            return
+        found = ", ".join(self._section.names()) or "nothing"
+        raise ConfigurationError(
+            f"The section {self._section.path} does not say enough for {self._cls.__name__}: it needs "
+            f"{', '.join(missing)}; found {found}.",
+            code="incomplete-client",
+            remedy=f"Add {missing[0]} to the section {self._section.path}, or set the environment variable "
+            f"{self._section.path.replace(':', '__')}__{missing[0]}.",
+            missing=missing,
+            section=self._section.path,
+        )
+
+    def _known(self) -> list[str]:
+        names = [name for name in (*self._shape.parameters, *self._shape.keywords) if name != "credential"]
+        return [*names, *CORE_KEYWORDS, *CREDENTIAL_KEYS, *OPTION_KEYS, *_STRUCTURE]
+
+
+def _names(shape: Shape) -> dict[str, str]:
+    """Return the Python name for every plain one; parameters beat keywords, these azure-core's."""
+    names: dict[str, str] = {}
+    for name in (*shape.parameters, *shape.keywords, *CORE_KEYWORDS):
+        if name != "credential":
+            names.setdefault(plain_name(name), name)
+    for name, aliases in ALIASES.items():
+        if name in shape.parameters:
+            for alias in aliases:
+                names.setdefault(plain_name(alias), name)
+    return names

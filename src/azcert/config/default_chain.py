@@ -1,0 +1,44 @@
+"""What settings say about the default chain: the tenant and the identities of its links."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from azcert.config.kinds import shared_arguments
+from azcert.config.origin import wrong
+from azcert.config.spec import CredentialSpec
+
+if TYPE_CHECKING:
+    from azcert.config.settings import Settings
+
+__all__ = ["DEFAULT_KEYS", "default_spec"]
+
+DEFAULT_KEYS = ("tenantId", "clientId", "managedIdentityClientId", "managedIdentityResourceId")
+"""Keys that say something about the default chain."""
+
+
+def default_spec(section: Settings, origin: str) -> CredentialSpec:
+    """Return the default chain, with what the section says of tenants and managed identities."""
+    arguments = shared_arguments(section)
+    tenant = section.text("tenantId")
+    if tenant is not None:
+        # DefaultAzureCredentialOptions.TenantId sets the tenant of each link; Python has a name for each.
+        for link in (
+            "broker",
+            "interactive_browser",
+            "shared_cache",
+            "visual_studio_code",
+            "workload_identity",
+        ):
+            arguments[f"{link}_tenant_id"] = tenant
+    identity, client = section.text("managedIdentityClientId"), section.text("clientId")
+    resource, entry = section.text("managedIdentityResourceId"), section.entry("managedIdentityResourceId")
+    if client is not None:
+        arguments["workload_identity_client_id"] = client
+    if resource is not None and entry is not None:
+        if identity is not None:
+            raise wrong(entry, "is given, and so is managedIdentityClientId; keep one", code="two-identities")
+        arguments.update(managed_identity_client_id=None, identity_config={"resource_id": resource})
+    elif identity is not None or client is not None:
+        arguments["managed_identity_client_id"] = identity or client
+    return CredentialSpec("DefaultCredential", arguments, origin=origin)
