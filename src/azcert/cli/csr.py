@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from azcert.cli.key_options import bits_option, dns_option
 from azcert.cli.output import data, json_option, talk
 from azcert.cli.password import password_options, with_password
 from azcert.cli.saving import force_option, refuse_existing, save
@@ -22,20 +23,8 @@ __all__ = ["csr"]
 @click.command()
 @click.argument("name")
 @click.option("--subject", metavar="NAME", help="A plain name or CN=app,O=Contoso; NAME without it.")
-@click.option(
-    "--dns",
-    "names",
-    multiple=True,
-    metavar="NAME",
-    help="An alternative name: host, IP address, URI or mail address; repeatable.",
-)
-@click.option(
-    "--bits",
-    type=click.Choice(["2048", "3072", "4096"]),
-    default="2048",
-    show_default=True,
-    help="Size of the RSA key.",
-)
+@dns_option
+@bits_option
 @click.option(
     "--key",
     metavar="URI",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from azcert.cli.key_options import bits_option, dns_option
 from azcert.cli.output import data, json_option, talk
 from azcert.cli.password import choose_password, password_options, with_password
 from azcert.cli.saving import force_option, refuse_existing, save
@@ -29,21 +30,9 @@ _SUFFIXES = {"pem": ".pem", "pkcs12": ".pfx"}
     metavar="NAME",
     help="The certificate's subject: a plain name or CN=app,O=Contoso; NAME without it.",
 )
-@click.option(
-    "--dns",
-    "names",
-    multiple=True,
-    metavar="NAME",
-    help="An alternative name: host, IP address, URI or mail address; repeatable.",
-)
+@dns_option
 @click.option("--days", type=int, metavar="N", help="How long it is valid; 365 without it.")
-@click.option(
-    "--bits",
-    type=click.Choice(["2048", "3072", "4096"]),
-    default="2048",
-    show_default=True,
-    help="Size of the RSA key.",
-)
+@bits_option
 @click.option(
     "--format",
     "form",

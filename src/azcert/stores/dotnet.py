@@ -23,7 +23,6 @@ from azcert.certificate import formats
 from azcert.certificate.chain import leaf_without_key, spki_of, with_chain
 from azcert.errors import AccessError, AzcertError, ConfigurationError, SelectionError
 from azcert.keys.software import SoftwareSigner
-from azcert.stores.find import values_of
 from azcert.stores.names import Location
 from azcert.stores.ownership import open_folder, read_trusted, user_name
 from azcert.stores.store import Entry
@@ -242,17 +241,9 @@ def _certificate(contents: Contents, name: str) -> Certificate:
 
 
 def _describe(store: StoreName, certificate: Certificate, path: str, *, has_key: bool) -> Entry:
-    return Entry(
+    return Entry.of(
         store,
-        certificate.thumbprint,
-        certificate.thumbprint_sha256,
-        certificate.subject,
-        values_of(certificate.leaf.subject),
-        certificate.issuer,
-        values_of(certificate.leaf.issuer),
-        certificate.serial_number,
-        certificate.not_before,
-        certificate.not_after,
+        certificate,
         has_key=has_key,
         protection="file" if has_key else None,
         exportable=has_key,

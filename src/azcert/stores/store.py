@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from azcert.stores.find import values_of
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -49,6 +51,24 @@ class Entry:
     exportable: bool = False
     path: str | None = None
     source: str | None = None
+
+    @classmethod
+    def of(cls, store: StoreName, certificate: Certificate, *, has_key: bool, **more: Any) -> Self:
+        """Return the entry of a certificate that was parsed; *more* is what the store adds to it."""
+        return cls(
+            store,
+            certificate.thumbprint,
+            certificate.thumbprint_sha256,
+            certificate.subject,
+            values_of(certificate.leaf.subject),
+            certificate.issuer,
+            values_of(certificate.leaf.issuer),
+            certificate.serial_number,
+            certificate.not_before,
+            certificate.not_after,
+            has_key,
+            **more,
+        )
 
     def is_valid_at(self, moment: dt.datetime) -> bool:
         """Tell whether *moment* (aware) lies inside the validity, ends included (RFC 5280, 4.1.2.5)."""

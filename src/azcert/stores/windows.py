@@ -13,7 +13,6 @@ from azcert.certificate.chain import with_chain
 from azcert.certificate.model import Certificate
 from azcert.errors import AzcertError, CertificateError, SelectionError
 from azcert.keys.cng import CngSigner, FoundCertificate, SystemStore, Windows, load_windows
-from azcert.stores.find import values_of
 from azcert.stores.names import StoreName
 from azcert.stores.store import Entry
 
@@ -111,21 +110,8 @@ class WindowsStore:
         leaf = _parse(found)
         if leaf is None:
             return None
-        certificate = Certificate(leaf)
-        return Entry(
-            store=self._name,
-            thumbprint=certificate.thumbprint,
-            thumbprint_sha256=certificate.thumbprint_sha256,
-            subject=certificate.subject,
-            subject_values=values_of(leaf.subject),
-            issuer=certificate.issuer,
-            issuer_values=values_of(leaf.issuer),
-            serial=certificate.serial_number,
-            not_before=certificate.not_before,
-            not_after=certificate.not_after,
-            has_key=found.has_key,
-            protection="cng" if found.has_key else None,
-        )
+        protection = "cng" if found.has_key else None
+        return Entry.of(self._name, Certificate(leaf), has_key=found.has_key, protection=protection)
 
 
 def _parse(found: FoundCertificate) -> x509.Certificate | None:

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from azcert.certificate.model import Certificate
 from azcert.errors import CertificateError, ConfigurationError
-from azcert.stores.find import values_of
 from azcert.stores.passphrase import PassphraseFrom
 from azcert.stores.store import Entry
 
@@ -94,18 +93,9 @@ class Record:
 
     def entry(self, store: StoreName, path: str) -> Entry:
         """Return what the store says about it."""
-        certificate = self.certificate
-        return Entry(
+        return Entry.of(
             store,
-            certificate.thumbprint,
-            certificate.thumbprint_sha256,
-            certificate.subject,
-            values_of(certificate.leaf.subject),
-            certificate.issuer,
-            values_of(certificate.leaf.issuer),
-            certificate.serial_number,
-            certificate.not_before,
-            certificate.not_after,
+            self.certificate,
             has_key=self.key is not None or self.source is not None,
             protection=self.protection,
             exportable=self.exportable,
