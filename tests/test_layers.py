@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "azcert"
 
-FLOOR = {"errors", "_redact", "_files", "_locks", "_values", "__version__"}
+FLOOR = {"errors", "_azure_errors", "_redact", "_files", "_locks", "_values", "__version__"}
 
 # Room -> rooms it may import; the floor is always allowed. A room imports nothing that stands below it here.
 ROOMS: dict[str, set[str]] = {
@@ -20,8 +20,8 @@ ROOMS: dict[str, set[str]] = {
     "sources": {"certificate", "keys", "stores"},
     "entra": {"certificate", "wire"},
     "credential": {"certificate", "wire", "sources", "entra"},
-    "vault": set(),
-    "config": {"certificate", "stores", "sources", "credential", "vault"},
+    "vault": {"wire", "credential"},
+    "config": {"certificate", "wire", "stores", "sources", "credential", "vault"},
     "registration": {"certificate", "wire", "entra"},
     "inventory": {"certificate", "registration", "wire"},
     "rotation": {

@@ -96,7 +96,7 @@ class Reader:
     def settled(self) -> None:
         """Wait until no refresh is under way."""
         for thread in threading.enumerate():
-            if thread.name == "azcert-secret-refresh":
+            if thread.name == "azcert-refresh":
                 thread.join(10)
 
 
@@ -321,6 +321,12 @@ async def aio() -> Any:
         yield vault, clock, cache, client
 
 
+async def landed(cache: Any) -> None:
+    """Wait until no refresh is under way."""
+    for flight in list(cache._table._flights.values()):
+        await flight.landed.wait()
+
+
 async def test_awaited_a_herd_makes_one_request(aio: Any) -> None:
     vault, _, _, client = aio
     found = await asyncio.gather(*(client.get_secret("s") for _ in range(READERS)))
@@ -358,7 +364,7 @@ async def test_awaited_no_reader_fails_while_a_value_of_allowed_age_exists(aio: 
         clock.now = 1000.0 + second
         found = await asyncio.gather(*(client.get_secret("s") for _ in range(READERS)))
         assert {each.value for each in found} == {"one"}
-        await asyncio.gather(*cache._flights.values(), return_exceptions=True)
+        await landed(cache)
     assert vault.reads <= 21
     assert cache.statistics.stale > 0
     clock.now = 1000.0 + 1101
@@ -380,7 +386,7 @@ async def test_awaited_a_slow_vault_is_waited_for_no_longer_than_the_patience(ai
     assert [(await client.get_secret("s")).value for _ in range(3)] == ["one"] * 3
     assert vault.reads == 2
     release.set()
-    await asyncio.gather(*cache._flights.values())
+    await landed(cache)
     assert (await client.get_secret("s")).value == "two"
 
 

@@ -127,7 +127,7 @@ def test_an_outage_of_entra_leaves_what_is_kept_readable(
         for _ in range(3):
             assert client.get_secret(NAME).value == SECRET_VALUE
             for thread in threading.enumerate():
-                if thread.name == "azcert-secret-refresh":
+                if thread.name == "azcert-refresh":
                     thread.join(20)
         asked = [each for each in azcert_environment.requests if each["path"].endswith("/token")]
         assert asked[-1]["status"] == status, "Entra ID was asked again"

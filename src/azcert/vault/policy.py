@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,11 @@ from azcert.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CacheRules", "Freshness", "Outcome", "judge", "judge_answer", "pause_after"]
+__all__ = ["CacheRules", "Freshness", "judge", "pause_after"]
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
-_OK, _MULTIPLE = 200, 300
-_THROTTLED, _TIMEOUT, _SERVER = 429, 408, 500
+_LONGEST_WANTED = 3600.0
 
 
 @dataclass(frozen=True)
@@ -73,18 +73,8 @@ class Freshness(Enum):
     GONE = "ask"
 
 
-class Outcome(Enum):
-    """What an answer of Key Vault says about a secret."""
-
-    KEEP = "a value: keep it"
-    DROP = "there is none for this reader: forget the value"
-    TROUBLE = "nothing: Key Vault is in trouble"
-
-
-def judge(age: float | None, rules: CacheRules, *, pinned: bool) -> Freshness:
-    """Return what may be done with a value of *age* seconds; None is no value."""
-    if age is None or age < 0:
-        return Freshness.GONE
+def judge(age: float, rules: CacheRules, *, pinned: bool) -> Freshness:
+    """Return what may be done with a value of *age* seconds."""
     if age < rules.due(pinned=pinned):
         return Freshness.FRESH
     lifetime = rules.lifetime(pinned=pinned)
@@ -93,21 +83,22 @@ def judge(age: float | None, rules: CacheRules, *, pinned: bool) -> Freshness:
     return Freshness.STALE if age < lifetime + rules.stale else Freshness.GONE
 
 
-def judge_answer(status: int) -> Outcome:
-    """Return what the status of an answer to a read says.
-
-    403 and 404 are answers: access was taken away, the secret was deleted or disabled.
-    """
-    if _OK <= status < _MULTIPLE:
-        return Outcome.KEEP
-    if status in {_THROTTLED, _TIMEOUT} or status >= _SERVER:
-        return Outcome.TROUBLE
-    return Outcome.DROP
-
-
 def pause_after(failures: int, headers: Mapping[str, str]) -> float:
-    """Return how many seconds nobody asks again after *failures* in a row; ``Retry-After`` is heeded."""
-    wanted = headers.get("retry-after") or headers.get("Retry-After") or ""
-    if wanted.isascii() and wanted.isdigit():
-        return min(max(float(wanted), _FIRST_PAUSE), _LONGEST_PAUSE)
+    """Return how many seconds nobody asks again after *failures* in a row; ``Retry-After`` is heeded.
+
+    Source: RFC 9110, section 10.2.3; a date counts from the answer's own ``Date``.
+    """
+    wanted = _retry_after({name.lower(): value for name, value in headers.items()})
+    if wanted is not None:
+        return min(max(wanted, _FIRST_PAUSE), _LONGEST_WANTED)
     return float(min(_FIRST_PAUSE * 2 ** min(failures - 1, 10), _LONGEST_PAUSE))
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        return (parsedate_to_datetime(text) - parsedate_to_datetime(headers["date"])).total_seconds()
+    except (KeyError, TypeError, ValueError):  # TypeError: only one of them has a time zone
+        return None

@@ -1,38 +1,31 @@
-"""What a secrets cache holds: answers by address, bounded, with their ages; no I/O, no waiting.
+"""What a secrets cache holds and decides: answers, questions on their way, and when not to ask; no waiting.
 
-Values live in this process's memory alone: entries are not pickled and never shown.
+Values live in this process's memory alone: answers are not pickled and never shown.
 """
 
 from __future__ import annotations
 
-import re
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from azcert.vault.policy import CacheRules, Freshness, Outcome, judge, pause_after
+from azcert.vault.outcome import Outcome, judge_answer, judge_error
+from azcert.vault.policy import Freshness, judge, pause_after
+from azcert.vault.requests import ANY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
-__all__ = ["Address", "Answer", "Look", "SecretTable", "Statistics", "read_address", "written_secret"]
+    from azcert.vault.policy import CacheRules
+    from azcert.vault.requests import Change, Read
 
-_PATH = re.compile(r"/secrets/([^/]+)(?:/([^/]+))?/?")
-_WRITES = re.compile(r"/(?:deleted)?secrets/([^/]+)(?:/.*)?")
-_NOT_VERSIONS = frozenset({"versions", "backup", "recover"})
+__all__ = ["Answer", "Flight", "Look", "SecretTable", "Statistics"]
 
-
-@dataclass(frozen=True)
-class Address:
-    """A secret as a request names it: the whole URL, and the secret's own name within its vault."""
-
-    url: str
-    secret: str
-    pinned: bool
+_log = logging.getLogger("azcert.vault")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer of Key Vault, with its body."""
 
@@ -49,7 +42,7 @@ class Answer:
 class Statistics:
     """What a cache did.
 
-    :param hits: reads answered from memory.
+    :param hits: reads that needed no request of their own.
     :param requests: requests that went to Key Vault for reads, retries not counted.
     :param stale: reads answered with a value past its time because Key Vault was in trouble.
     """
@@ -59,8 +52,54 @@ class Statistics:
     stale: int = 0
 
 
-@dataclass
+class _Event(Protocol):
+    def set(self) -> None: ...
+
+
+E = TypeVar("E", bound=_Event)
+
+
+@dataclass(eq=False)
+class Flight(Generic[E]):
+    """A question on its way to Key Vault, and once it has landed what it brought.
+
+    :param landed: is set then.
+    :param here: the event loop whose tasks may wait for it.
+    :param outcome: None while it is on its way, and if it was abandoned: then somebody else asks.
+    """
+
+    read: Read
+    landed: E
+    here: Hashable
+    outcome: Outcome | None = None
+    found: Answer | Exception | None = field(default=None, repr=False)
+    outdated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Look(Generic[E]):
+    """What a read finds.
+
+    :param kept: the answer that may be given.
+    :param flight: the question to wait for, or to ask.
+    :param leads: this reader asks it.
+    :param stale: the answer is past its time: a fresh one is better.
+    """
+
+    kept: Answer | None
+    flight: Flight[E] | None = None
+    leads: bool = False
+    stale: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether the flight may bring what is better than the answer that is kept."""
+        return self.flight is not None and (self.kept is None or self.stale)
+
+
+@dataclass(slots=True)
 class _Entry:
+    read: Read
     answer: Answer
     at: float
 
@@ -71,120 +110,152 @@ class _Trouble:
     until: float = 0.0
 
 
-def read_address(method: str, url: str) -> Address | None:
-    """Return the secret whose value a request reads, None for any other request."""
-    parts = urlsplit(url)
-    match = _PATH.fullmatch(parts.path)
-    if method.upper() != "GET" or match is None or match[2] in _NOT_VERSIONS:
-        return None
-    return Address(url, _secret(parts.netloc, match[1]), bool(match[2]))
+class SecretTable(Generic[E]):
+    """The state of one cache; with threads the caller holds a lock around each call.
 
-
-def written_secret(method: str, url: str) -> str | None:
-    """Return the secret that a request may change, None if it only reads."""
-    parts = urlsplit(url)
-    match = _WRITES.fullmatch(parts.path)
-    if method.upper() in {"GET", "HEAD", "OPTIONS"} or match is None:
-        return None
-    return _secret(parts.netloc, match[1])
-
-
-def _secret(host: str, name: str) -> str:
-    # Names of vaults and of secrets are case-insensitive.
-    return f"{host.lower()}/{name.lower()}"
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a read finds.
-
-    :param kept: the answer that may be given, None if there is none.
-    :param leads: this reader asks Key Vault; others wait for what it is told.
-    :param generation: to be handed to `SecretTable.settle`.
+    :param rules: how long answers are kept.
+    :param new_event: makes what readers wait on.
+    :param here: the running event loop, None for threads.
     """
 
-    freshness: Freshness
-    kept: Answer | None
-    leads: bool
-    generation: int
-
-
-class SecretTable:
-    """Entries, troubles and generations; the caller holds a lock around each call.
-
-    :param rules: how long entries are kept.
-    """
-
-    def __init__(self, rules: CacheRules) -> None:
+    def __init__(
+        self, rules: CacheRules, new_event: Callable[[], E], here: Callable[[], Hashable] = lambda: None
+    ) -> None:
         self.rules = rules
         self.statistics = Statistics()
-        self._entries: OrderedDict[Address, _Entry] = OrderedDict()
-        self._troubles: dict[Address, _Trouble] = {}
-        self._generations: dict[str, int] = {}
+        self._new_event = new_event
+        self._here = here
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._flights: dict[str, Flight[E]] = {}
+        self._troubles: dict[str, _Trouble] = {}
 
-    def look(self, address: Address, now: float, *, asked: bool) -> Look:
-        """Return what a read finds, and whether it is the one to ask.
+    def look(self, read: Read, now: float, *, newest: bool = False) -> Look[E]:
+        """Return what a read finds, and whether its reader is the one to ask.
 
-        :param asked: somebody is asking already.
+        :param newest: only Key Vault's own answer will do.
         """
-        entry = self._entries.get(address)
-        freshness = judge(None if entry is None else now - entry.at, self.rules, pinned=address.pinned)
-        kept = None
-        if entry is not None and freshness is not Freshness.GONE:
-            self._entries.move_to_end(address)
-            kept = entry.answer
-        else:
-            self._entries.pop(address, None)
-        wants = freshness is not Freshness.FRESH and (kept is None or self._may_ask(address, now))
-        leads = wants and not asked
-        if leads:
+        entry = None if newest else self._entries.get(read.url)
+        if entry is None:
+            return self._join(read, None)
+        freshness = judge(now - entry.at, self.rules, pinned=read.pinned)
+        if freshness is Freshness.GONE:
+            del self._entries[read.url]
+            return self._join(read, None)
+        self._entries.move_to_end(read.url)
+        stale = freshness is Freshness.STALE
+        if freshness is Freshness.FRESH or self._pauses(read.vault, now):
+            return Look(entry.answer, stale=stale)
+        return self._join(read, entry.answer, stale=stale)
+
+    def _pauses(self, vault: str, now: float) -> bool:
+        trouble = self._troubles.get(vault)
+        return trouble is not None and now < trouble.until
+
+    def _join(self, read: Read, kept: Answer | None, *, stale: bool = False) -> Look[E]:
+        here = self._here()
+        flight = self._flights.get(read.url)
+        # A flight of an event loop that has ended never lands.
+        leads = flight is None or flight.here is not here
+        if flight is None or leads:
+            flight = self._flights[read.url] = Flight(read, self._new_event(), here)
             self.statistics.requests += 1
-        return Look(freshness, kept, leads, self._generations.get(address.secret, 0))
+        return Look(kept, flight, leads, stale)
 
-    def _may_ask(self, address: Address, now: float) -> bool:
-        trouble = self._troubles.get(address)
-        return trouble is None or now >= trouble.until
+    def settle(self, flight: Flight[E], found: Answer | Exception | None, now: float) -> None:
+        """Note what a flight brought, None if it was abandoned, and wake those who wait for it."""
+        if self._flights.get(flight.read.url) is flight:
+            del self._flights[flight.read.url]
+        if found is not None:
+            flight.found = found
+            flight.outcome = (
+                judge_error(found) if isinstance(found, Exception) else judge_answer(found.status, found.body)
+            )
+            self._learn(flight.read, flight.outcome, found, now, outdated=flight.outdated)
+        flight.landed.set()
 
-    def settle(
-        self, address: Address, outcome: Outcome, answer: Answer | None, now: float, *, generation: int
+    def _learn(
+        self, read: Read, outcome: Outcome, found: Answer | Exception, now: float, *, outdated: bool
     ) -> None:
-        """Note what Key Vault said; a value that was asked for before a write is not kept."""
         if outcome is Outcome.TROUBLE:
-            self._note_trouble(address, now, {} if answer is None else answer.headers)
+            self._note_trouble(read, found, now)
             return
-        self._troubles.pop(address, None)
-        if outcome is Outcome.DROP or answer is None:
-            self._drop(address)
-        elif generation == self._generations.get(address.secret, 0):
-            self._entries[address] = _Entry(answer, now)
-            self._entries.move_to_end(address)
-            while len(self._entries) > self.rules.capacity:
-                gone, _ = self._entries.popitem(last=False)
-                self._troubles.pop(gone, None)
+        if self._troubles.pop(read.vault, None) is not None:
+            _log.info("Key Vault %s answers again.", read.vault)
+        if outdated:
+            return  # asked for before a write
+        if outcome is Outcome.DROP or isinstance(found, Exception):
+            self._entries.pop(read.url, None)
+            return
+        self._entries[read.url] = _Entry(read, found, now)
+        self._entries.move_to_end(read.url)
+        while len(self._entries) > self.rules.capacity:
+            self._entries.popitem(last=False)
 
-    def _note_trouble(self, address: Address, now: float, headers: Mapping[str, str]) -> None:
-        if address in self._entries:
-            trouble = self._troubles.setdefault(address, _Trouble())
-            trouble.failures += 1
-            trouble.until = now + pause_after(trouble.failures, headers)
+    def _note_trouble(self, read: Read, found: Answer | Exception, now: float) -> None:
+        trouble = self._troubles.setdefault(read.vault, _Trouble())
+        trouble.failures += 1
+        headers = found.headers if isinstance(found, Answer) else {}
+        trouble.until = now + pause_after(trouble.failures, headers)
+        if trouble.failures == 1:
+            said = f"answered {found.status}" if isinstance(found, Answer) else type(found).__name__
+            _log.warning(
+                "Key Vault %s is in trouble (%s, reading %s): secrets that are kept are answered for up to "
+                "%.0f seconds past their time.",
+                read.vault,
+                said,
+                read.secret,
+                self.rules.stale,
+            )
 
-    def _drop(self, address: Address) -> None:
-        self._entries.pop(address, None)
-        self._troubles.pop(address, None)
+    def result(self, look: Look[E]) -> Answer | None:
+        """Return what a read answers once its flight has landed or its patience has ended.
 
-    def written(self, secret: str) -> None:
-        """Forget all versions of a secret that is written, and answers still on their way."""
-        self._generations[secret] = self._generations.get(secret, 0) + 1
-        for address in [address for address in self._entries if address.secret == secret]:
-            self._drop(address)
+        None means to look again: the flight was abandoned.
+
+        :raises Exception: what the question ended with.
+        """
+        flight = look.flight if look.waits else None
+        told = None if flight is None else flight.outcome
+        if flight is not None and told is not None and (told is not Outcome.TROUBLE or look.kept is None):
+            self.statistics.hits += not look.leads
+            if isinstance(flight.found, Exception):
+                raise flight.found
+            return flight.found
+        if look.kept is not None:
+            self.statistics.stale += look.stale
+            self.statistics.hits += not look.stale
+        return look.kept
+
+    def forget(self, change: Change) -> None:
+        """Forget all versions of a secret that may be changed, and answers still on their way."""
+        mine = [url for url, entry in self._entries.items() if _concerns(change, entry.read)]
+        for url in mine:
+            del self._entries[url]
+        for flight in list(self._flights.values()):
+            if _concerns(change, flight.read):
+                self._leave(flight)
 
     def clear(self) -> None:
         """Forget everything."""
-        for secret in {address.secret for address in self._entries}:
-            self.written(secret)
+        self._entries.clear()
+        for flight in list(self._flights.values()):
+            self._leave(flight)
+
+    def _leave(self, flight: Flight[E]) -> None:
+        # Who waits for it gets its answer; who comes later asks anew.
+        flight.outdated = True
+        del self._flights[flight.read.url]
+
+    def after_fork(self) -> None:
+        """Forget questions whose threads stayed in the parent process."""
+        self._flights.clear()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __repr__(self) -> str:
         return f"<SecretTable of {len(self._entries)} secrets>"
+
+
+def _concerns(change: Change, read: Read) -> bool:
+    return change.vault == read.vault and change.secret in {ANY, read.secret}
