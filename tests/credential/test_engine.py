@@ -12,7 +12,7 @@ import pytest
 
 from azcert.aio import CertificateCredential
 from azcert.credential.events import Counters, Event, EventKind
-from azcert.errors import AuthenticationError
+from azcert.errors import AuthenticationError, SigningError
 from support.shelf import Shelf, certificates, digest_of
 from support.token_endpoint import CLIENT, SCOPE, TENANT
 from support.virtual import Reply, Service, ServiceTransport, VirtualLoop
@@ -307,6 +307,52 @@ def test_without_another_certificate_the_refusal_is_told_as_it_is(scene: Scene) 
     assert error.aadsts == 700027
     assert error.remedy is not None
     assert scene.requests == 1
+
+
+def test_a_key_destroyed_after_its_certificate_was_chosen_is_replaced_by_what_the_source_has_now(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.token()
+    scene.wait(600)
+    # Rotated in place, at a source that notices only when it is asked again.
+    scene.shelf.order = [1]
+    scene.shelf.signers[0].destroyed = True
+    with caplog.at_level(logging.WARNING, "azcert"):
+        assert scene.token("api://1/.default")
+    assert [signer.signed for signer in scene.shelf.signers] == [1, 1]
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert certificates()[0].thumbprint in line
+    assert f"(The key is gone.); trying certificate {certificates()[1].thumbprint}" in line
+    assert scene.token("api://2/.default"), "and stays in use"
+    assert len(scene.shelf.signers) == 2
+
+
+def test_a_key_that_does_not_sign_is_looked_for_anew_then_passed_over(scene: Scene) -> None:
+    scene.shelf.order = [0, 1]
+    scene.token()
+    scene.wait(600)
+
+    def load_broken(*, skip: frozenset[str] = frozenset()) -> Any:
+        found = load(skip=skip)
+        found.signer.destroyed = found.certificate is certificates()[0]  # type: ignore[attr-defined]
+        return found
+
+    load = scene.shelf.load
+    scene.shelf.load = load_broken  # type: ignore[method-assign]
+    scene.shelf.signers[0].destroyed = True
+    assert scene.token("api://1/.default")
+    assert [signer.signed for signer in scene.shelf.signers] == [1, 0, 1]
+
+
+def test_without_another_key_the_failure_to_sign_is_told_and_passes_with_its_cause(scene: Scene) -> None:
+    scene.token()
+    scene.wait(600)
+    scene.shelf.signers[0].destroyed = True
+    scene.shelf.order = []
+    with pytest.raises(SigningError, match=r"The key is gone\."):
+        scene.token("api://1/.default")
+    scene.shelf.order = [0]
+    assert scene.token("api://1/.default")
 
 
 def test_a_challenge_passes_by_the_cache_and_its_token_replaces_the_old_one(scene: Scene) -> None:

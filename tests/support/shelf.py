@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from azcert.certificate.model import Certificate
 from azcert.certificate.signer import Algorithm, SigningCertificate
-from azcert.errors import SelectionError
+from azcert.errors import SelectionError, SigningError
 from support.token_endpoint import make_certificate
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class FreeSigner:
     def __init__(self, certificate: Certificate) -> None:
         self.certificate = certificate
         self.closed = False
+        self.destroyed = False
         self.signed = 0
 
     def public_key(self) -> RSAPublicKey:
@@ -47,6 +48,8 @@ class FreeSigner:
     def sign(self, data: bytes, algorithm: Algorithm) -> bytes:
         del data, algorithm
         assert not self.closed, "signed with a certificate that was closed"
+        if self.destroyed:
+            raise SigningError("The key is gone.", code="no-private-key")
         self.signed += 1
         return b"signature"
 

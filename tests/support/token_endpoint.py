@@ -34,7 +34,8 @@ class Answer:
     """One answer: what it says, how late, and how badly it travels.
 
     :param broken: ``reset`` closes the connection without a byte; ``half`` after half of the body;
-        ``trickle`` sends a byte of the body every tenth of a second, until `TokenEndpoint.trickles` is set.
+        ``trickle`` sends a byte of the body every tenth of a second, until `TokenEndpoint.trickles` is set;
+        ``trickle-head`` does the same with the head.
     """
 
     status: int = 200
@@ -154,6 +155,9 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.broken == "reset":
             self.close_connection = True
             return
+        if answer.broken == "trickle-head":
+            self._trickle(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 1000)
+            return
         content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body or {}).encode()
         self.send_response_only(answer.status)
         moment = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=answer.date_skew)
@@ -170,13 +174,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if answer.broken == "trickle":
-            for byte in content:
-                self.wfile.write(bytes([byte]))
-                self.wfile.flush()
-                if self.endpoint.trickles.wait(0.1):
-                    self.close_connection = True
-                    return
+            self._trickle(content)
+            return
         self.wfile.write(content)
+
+    def _trickle(self, content: bytes) -> None:
+        self.close_connection = True
+        for byte in content:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            if self.endpoint.trickles.wait(0.1):
+                return
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (http.server's name)
         """Keep quiet."""

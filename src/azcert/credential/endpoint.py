@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from azcert._redact import Secret
 from azcert.credential.assertions import Assertions
-from azcert.credential.backoff import Backoff, RetryRule, retry_after_seconds
+from azcert.credential.backoff import Backoff, retry_after_seconds
 from azcert.credential.events import EventKind
 from azcert.credential.freshness import process_share, refresh_time
 from azcert.credential.skew import ClockSkew
@@ -21,13 +21,14 @@ from azcert.entra.aadsts import ASSERTION_OUT_OF_TIME, CERTIFICATE_REJECTED
 from azcert.entra.assertion import AssertionRequest, choose_algorithm
 from azcert.entra.authority import ADFS
 from azcert.entra.exchange import Busy, Issued, TokenRequest, token_flow
-from azcert.errors import AuthenticationError, TransportError
+from azcert.errors import AuthenticationError, SigningError, TransportError
 from azcert.wire.message import Pause, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from azcert.certificate.signer import SigningCertificate
+    from azcert.credential.retry_rule import RetryRule
     from azcert.credential.wanted import Clock, Identity, Wanted
     from azcert.entra.region import Regions
     from azcert.sources.follow import Follower
@@ -98,6 +99,9 @@ class Endpoint:
             except AuthenticationError as error:
                 backoff.answered()
                 yield from self._mend(conversation, error)
+            except SigningError as error:
+                backoff.given_up()
+                yield from self._reopen(conversation, error)
             except BaseException:
                 backoff.given_up()
                 raise
@@ -225,6 +229,30 @@ class Endpoint:
         conversation.certificate = other
         conversation.certificate_changed = True
 
+    def _reopen(self, conversation: _Conversation, error: SigningError) -> LongFlow[None]:
+        """After a key that did not sign, take what its source has now, then another one; or raise."""
+        failed = conversation.certificate
+        step: Callable[[SigningCertificate], SigningCertificate | None]
+        if not conversation.reopened:
+            step = self._follower.reopened
+        elif not conversation.certificate_changed:
+            conversation.certificate_changed = True
+            step = self._follower.instead_of
+        else:
+            raise error
+        conversation.reopened = True
+        found: SigningCertificate | None = yield Work(lambda: step(failed), self._follower.blocking)
+        if found is None:
+            raise error
+        _LOG.warning(
+            "The key of certificate %s did not sign (%s); trying certificate %s, which %s has now.",
+            failed.certificate.thumbprint,
+            error,
+            found.certificate.thumbprint,
+            self._follower.name,
+        )
+        conversation.certificate = found
+
     def _broken(self, conversation: _Conversation, backoff: Backoff, error: TransportError) -> None:
         if not error.details.get("retryable", True):
             backoff.given_up()
@@ -288,6 +316,7 @@ class _Conversation:
         self.assertion_request: AssertionRequest | None = None
         self.redated = False
         self.certificate_changed = False
+        self.reopened = False
         self.left_region = False
         self.response: Response | None = None
 

@@ -107,6 +107,23 @@ class Follower:
             self._look_again_at = self._monotonic() + _REJECTED_FOR
             return found
 
+    def reopened(self, failed: SigningCertificate) -> SigningCertificate | None:
+        """Return what the source has now, after this one's key did not sign, or None if that is nothing.
+
+        The key may have been destroyed in favour of a newer one while a request was waiting for its turn. A
+        certificate that is still the best one comes with a key that was looked for anew.
+        """
+        with self._lock:
+            if self._held is not None and self._held is not failed:
+                return self._held
+            try:
+                found = self._load(self._still_rejected())
+            except AzcertError as error:
+                _LOG.debug("%s has no certificate now: %s", self.name, error)
+                return None
+            self._held = found
+            return found
+
     def accepted(self, certificate: SigningCertificate) -> None:
         """Say that the service took this certificate: the one proven before it is not needed any more."""
         if self._proven is certificate and not self._rejected:

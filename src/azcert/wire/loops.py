@@ -12,9 +12,9 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Hashable
+    from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
 
-__all__ = ["Event", "current_loop", "in_thread", "new_event", "sleep", "start", "wait_for"]
+__all__ = ["Event", "current_loop", "in_thread", "limit", "new_event", "sleep", "start", "wait_for"]
 
 T = TypeVar("T")
 
@@ -61,6 +61,25 @@ async def wait_for(event: Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
+
+
+@contextlib.asynccontextmanager
+async def limit(seconds: float | None) -> AsyncIterator[None]:
+    """Cancel what is awaited inside after so long; None for no limit.
+
+    :raises TimeoutError: it was.
+    """
+    trio = _trio()
+    if seconds is None:
+        yield
+    elif trio:
+        with trio.move_on_after(seconds) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise TimeoutError
+    else:
+        async with asyncio.timeout(seconds):
+            yield
 
 
 async def sleep(seconds: float) -> None:

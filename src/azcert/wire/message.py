@@ -41,7 +41,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
     timeout: float | None = None
-    """Seconds to connect, and seconds to wait for each part of the answer; None for the transport's own."""
+    """Seconds until the whole answer is here; None for the transport's own limits."""
 
 
 @dataclass(frozen=True)
