@@ -16,16 +16,19 @@
 
 *Could not try* is azure-identity's own ``CredentialUnavailableError``, so that chains go on; `unavailable`
 makes one. Errors carry data (``code``, ``details``), not only text; nothing secret is ever among it.
+
+azure-core takes longer to import than all of azcert, so the two errors that are azure-core's as well are
+imported when one is first named: code that may never need them says ``errors.TransportError``.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError
-
 if TYPE_CHECKING:
     from azure.identity import CredentialUnavailableError
+
+    from azcert._azure_errors import AuthenticationError, TransportError
 
 __all__ = [
     "AccessError",
@@ -101,55 +104,8 @@ class RegistrationError(AzcertError):
     """Microsoft Graph or Azure Resource Manager refused; ``details`` has the status and their code."""
 
 
-class TransportError(AzcertError, AzureError):
-    """No answer, or no whole one, came over the network; ``details["retryable"]``: may waiting help."""
-
-    def __init__(self, message: str, *, code: str, remedy: str | None = None, **details: Any) -> None:
-        AzureError.__init__(self, message)
-        AzcertError.__init__(self, message, code=code, remedy=remedy, **details)
-
-    __str__ = AzcertError.__str__
-
-
 class EmulatorError(AzcertError):
     """The emulator could not be started, or a running one could not be reached."""
-
-
-class AuthenticationError(AzcertError, ClientAuthenticationError):
-    """Entra ID refused the request.
-
-    ``aadsts`` is the numeric AADSTS code or None; ``trace_id`` and ``correlation_id`` are what Microsoft's
-    support asks for. ``response`` is azure-core's response object where there is one.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        code: str = "authentication-failed",
-        remedy: str | None = None,
-        response: Any = None,
-        **details: Any,
-    ) -> None:
-        ClientAuthenticationError.__init__(self, message=message, response=response)
-        AzcertError.__init__(self, message, code=code, remedy=remedy, **details)
-
-    __str__ = AzcertError.__str__
-
-    @property
-    def aadsts(self) -> int | None:
-        """Numeric AADSTS code, e.g. 700027."""
-        return self.details.get("aadsts")
-
-    @property
-    def trace_id(self) -> str | None:
-        """Entra's trace id."""
-        return self.details.get("trace_id")
-
-    @property
-    def correlation_id(self) -> str | None:
-        """Correlation id: the request's ``client-request-id``."""
-        return self.details.get("correlation_id")
 
 
 def unavailable(message: str, *, remedy: str | None = None) -> CredentialUnavailableError:
@@ -158,6 +114,17 @@ def unavailable(message: str, *, remedy: str | None = None) -> CredentialUnavail
     from azure.identity import CredentialUnavailableError as Unavailable  # noqa: PLC0415
 
     return Unavailable(message=f"{message} {remedy}" if remedy else message)
+
+
+def __getattr__(name: str) -> Any:
+    """Import the errors that are azure-core's as well on first use (PEP 562)."""
+    if name not in {"AuthenticationError", "TransportError"}:
+        raise AttributeError(f"module 'azcert.errors' has no attribute {name!r}")
+    from azcert import _azure_errors  # noqa: PLC0415
+
+    for each in _azure_errors.__all__:
+        globals()[each] = getattr(_azure_errors, each)
+    return globals()[name]
 
 
 def _rebuild(

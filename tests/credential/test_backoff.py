@@ -7,7 +7,8 @@ from azure.core.pipeline.policies import RetryMode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azcert.credential.backoff import Backoff, RetryRule, retry_after_seconds
+from azcert.credential.backoff import Backoff, retry_after_seconds
+from azcert.credential.retry_rule import RetryRule
 
 RULE = RetryRule()
 

@@ -19,7 +19,7 @@ from azure.identity.aio import CertificateCredential as AsyncOfficial
 from azcert import CertificateCredential
 from azcert.aio import CertificateCredential as AsyncCredential
 from azcert.errors import AuthenticationError, AzcertError, ConfigurationError
-from azcert.wire.pipeline import KEYWORDS
+from azcert.wire.keywords import KEYWORDS
 from support.shells import BOTH, Face, run_sync
 from support.token_endpoint import CLIENT, SCOPE, TENANT, Answer, make_certificate
 

@@ -13,7 +13,7 @@ import pytest
 from azcert.errors import ConfigurationError, TransportError
 from azcert.wire.async_ import AsyncChannel
 from azcert.wire.message import LongFlow, Pause, Request, Response, Work
-from azcert.wire.pipeline import KEYWORDS, check_keywords
+from azcert.wire.keywords import KEYWORDS, check_keywords
 from azcert.wire.sync import Channel
 from support.token_endpoint import Answer, TokenEndpoint, serve
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from azcert._redact import Secret
 from azcert._values import parse_boolean
 from azcert.errors import ConfigurationError
-from azcert.wire.pipeline import KEYWORDS, check_keywords
+from azcert.wire.keywords import KEYWORDS, check_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
+from azcert import errors
 from azcert.credential.wanted import UNAVAILABLE
-from azcert.errors import AuthenticationError
 
 if TYPE_CHECKING:
     from azcert.credential.tokens import Slot
@@ -39,7 +39,9 @@ class Flight:
         if error is None:
             return self.slot
         early = (
-            isinstance(error, AuthenticationError) and error.code == UNAVAILABLE and deadline > self.deadline
+            isinstance(error, errors.AuthenticationError)
+            and error.code == UNAVAILABLE
+            and deadline > self.deadline
         )
         if early or not self.patient:
             return None

@@ -7,29 +7,30 @@ them. Both therefore send the same bytes and fail in the same words.
 from __future__ import annotations
 
 import logging
-import random
 from typing import TYPE_CHECKING
 
+from azcert import errors
 from azcert._redact import Secret
 from azcert.credential.caches.entry import StoredToken, TokenKey
-from azcert.credential.endpoint import Endpoint
 from azcert.credential.events import Event, EventKind
+from azcert.credential.fork_lock import ForkLock
 from azcert.credential.freshness import Freshness, freshness, refresh_pause
 from azcert.credential.rare_log import RareLog
 from azcert.credential.tokens import Slot
 from azcert.credential.wanted import UNAVAILABLE, Wanted, moment
 from azcert.entra.authority import check_tenant, resolve_tenant
-from azcert.errors import AuthenticationError, AzcertError
+from azcert.errors import AzcertError
 from azcert.wire.message import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from azcert.certificate.signer import SigningCertificate
-    from azcert.credential.backoff import RetryRule
     from azcert.credential.caches.entry import TokenCache
     from azcert.credential.caches.memory import TokenTable
+    from azcert.credential.endpoint import Endpoint
     from azcert.credential.events import OnEvent
+    from azcert.credential.retry_rule import RetryRule
     from azcert.credential.wanted import Clock, Identity
     from azcert.entra.region import Regions
     from azcert.sources.follow import Follower
@@ -75,7 +76,9 @@ class Engine:
         self._owns_cache = owns_cache
         self._check_authority = check_authority
         self._on_event = on_event
-        self._endpoint = Endpoint(identity, follower, rule=rule, regions=regions, clock=clock, tell=self.tell)
+        self._regions = regions
+        self._lock = ForkLock()
+        self._endpoint: Endpoint | None = None
         self._rare_log = RareLog(_LOG, pause=_QUIET, clock=clock.monotonic)
 
     def wanted(
@@ -116,11 +119,13 @@ class Engine:
 
     def pause_refresh(self, slot: Slot, wanted: Wanted, error: Exception) -> None:
         """Keep the good token after a failed refresh, and try again after a while."""
+        import random  # noqa: PLC0415  (whoever has a token need not wait for it)
+
         slot.failures += 1
         now = self.clock.time()
         pause = max(
             refresh_pause(slot.failures, random.random()),  # noqa: S311  (jitter)
-            self._endpoint.backoff(wanted.tenant_id).closed_for(self.clock.monotonic()),
+            self._opened_endpoint().backoff(wanted.tenant_id).closed_for(self.clock.monotonic()),
         )
         slot.fresh_until = min(slot.expires_on, now + pause)
         self._rare_log.warning(
@@ -146,9 +151,9 @@ class Engine:
         """Return until when a call that begins now may take, by the monotonic clock."""
         return self.clock.monotonic() + (self.rule.timeout if timeout is None else timeout)
 
-    def out_of_time(self, wanted: Wanted) -> AuthenticationError:
+    def out_of_time(self, wanted: Wanted) -> errors.AuthenticationError:
         """Return the error for a caller whose time ran out while another one's request was under way."""
-        return AuthenticationError(
+        return errors.AuthenticationError(
             f"Authentication failed: no token for {' '.join(wanted.scopes)} in tenant {wanted.tenant_id} "
             f"from {self.identity.authority.host} in time; the request is still under way.",
             code=UNAVAILABLE,
@@ -173,7 +178,8 @@ class Engine:
     def after_fork(self) -> None:
         """Become usable in a child process, whatever the parent's threads were doing."""
         self._follower.after_fork()
-        self._endpoint.after_fork()
+        if self._endpoint is not None:
+            self._endpoint.after_fork()
 
     def acquire(self, wanted: Wanted, *, deadline: float, patient: bool = True) -> LongFlow[Slot]:
         """Get a token from the second-level cache or from the endpoint, and keep it.
@@ -194,12 +200,9 @@ class Engine:
         return slot
 
     def _acquire(self, wanted: Wanted, *, deadline: float, patient: bool) -> LongFlow[Slot]:
-        if self._check_authority is not None:
-            yield from self._check_authority(max(0.1, deadline - self.clock.monotonic()))
-            self._check_authority = None
         certificate: SigningCertificate = yield Work(self._follower.current, self._follower.blocking)
         if self.cache is None:
-            slot, _ = yield from self._endpoint.ask(wanted, certificate, deadline, patient=patient)
+            slot, _ = yield from self._ask(wanted, certificate, deadline, patient=patient)
             return slot
         key = self._key(wanted, certificate)
         if wanted.claims is None:
@@ -207,6 +210,32 @@ class Engine:
             if stored is not None:
                 return stored
         return (yield from self._ask_leased(self.cache, key, wanted, certificate, deadline, patient=patient))
+
+    def _ask(
+        self, wanted: Wanted, certificate: SigningCertificate, deadline: float, *, patient: bool
+    ) -> LongFlow[tuple[Slot, SigningCertificate]]:
+        # Only here: a cached token proves nothing to the authority, so nobody need vouch for it.
+        if self._check_authority is not None:
+            yield from self._check_authority(max(0.1, deadline - self.clock.monotonic()))
+            self._check_authority = None
+        return (yield from self._opened_endpoint().ask(wanted, certificate, deadline, patient=patient))
+
+    def _opened_endpoint(self) -> Endpoint:
+        """Return the endpoint; what it needs is imported with the first request."""
+        if self._endpoint is None:
+            from azcert.credential.endpoint import Endpoint  # noqa: PLC0415
+
+            with self._lock:
+                if self._endpoint is None:
+                    self._endpoint = Endpoint(
+                        self.identity,
+                        self._follower,
+                        rule=self.rule,
+                        regions=self._regions,
+                        clock=self.clock,
+                        tell=self.tell,
+                    )
+        return self._endpoint
 
     def _ask_leased(
         self,
@@ -250,7 +279,7 @@ class Engine:
             stored = yield from self._stored(cache, key, wanted, patient=patient)
             if stored is not None:
                 return stored
-        slot, used = yield from self._endpoint.ask(wanted, certificate, deadline, patient=patient)
+        slot, used = yield from self._ask(wanted, certificate, deadline, patient=patient)
         if used is not certificate:
             key = self._key(wanted, used)
         kept = StoredToken(Secret(slot.token.token), slot.expires_on, slot.refresh_on)

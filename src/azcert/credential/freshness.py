@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import enum
 import os
-import random
 
 __all__ = ["Freshness", "freshness", "process_share", "refresh_pause", "refresh_time"]
 
@@ -74,5 +73,5 @@ def process_share() -> float:
     pid = os.getpid()
     if pid not in _shares:
         _shares.clear()
-        _shares[pid] = random.SystemRandom().random()
+        _shares[pid] = int.from_bytes(os.urandom(6), "big") / (1 << 48)
     return _shares[pid]

@@ -6,16 +6,15 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from azcert._redact import Secret
-from azcert.credential.backoff import RetryRule
 from azcert.credential.caches.memory import TokenTable
 from azcert.credential.flow import Engine
+from azcert.credential.retry_rule import RetryRule
 from azcert.credential.wanted import Identity
 from azcert.entra.authority import ADFS, check_tenant, default_authority, parse_authority
-from azcert.entra.discovery import discovery_flow
 from azcert.entra.region import configured_regions
 from azcert.errors import ConfigurationError
 from azcert.sources.follow import Follower
-from azcert.wire.pipeline import KEYWORDS, check_keywords
+from azcert.wire.keywords import KEYWORDS, check_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
     from azcert.credential.caches.entry import TokenCache
     from azcert.credential.events import OnEvent
     from azcert.credential.wanted import Clock
+    from azcert.entra.authority import Authority
     from azcert.sources.source import Source
+    from azcert.wire.message import Flow
 
 __all__ = ["build_engine"]
 
@@ -117,7 +118,7 @@ def build_engine(
         cache=_cache(cache, cache_persistence_options, source),
         owns_cache=cache is None or isinstance(cache, str),
         regions=configured_regions(clock.monotonic),
-        check_authority=None if unchecked else lambda left: discovery_flow(where, tenant_id, timeout=left),
+        check_authority=None if unchecked else lambda left: _discovery(where, tenant_id, left),
         on_event=on_event,
         clock=clock,
     )
@@ -155,6 +156,12 @@ def _source(
 
     assert data is not None  # noqa: S101  (exactly one was given)
     return DataSource(data, password=secret)
+
+
+def _discovery(authority: Authority, tenant_id: str, left: float) -> Flow[None]:
+    from azcert.entra.discovery import discovery_flow  # noqa: PLC0415  (only before a request, and rarely)
+
+    return discovery_flow(authority, tenant_id, timeout=left)
 
 
 def _secret(password: str | bytes | Secret | None) -> Secret | None:

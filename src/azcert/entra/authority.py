@@ -8,7 +8,8 @@ import string
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from azcert.errors import AuthenticationError, ConfigurationError
+from azcert import errors
+from azcert.errors import ConfigurationError
 
 __all__ = [
     "ADFS",
@@ -173,7 +174,7 @@ def resolve_tenant(configured: str, asked: str | None, additionally_allowed: fro
     check_tenant(asked)
     if "*" in additionally_allowed or asked in additionally_allowed:
         return asked
-    raise AuthenticationError(
+    raise errors.AuthenticationError(
         f"The credential of tenant {configured} was asked for a token of tenant {asked}, which it is not "
         "configured to acquire tokens for.",
         code="tenant-not-allowed",

@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from azcert.errors import TransportError
+from azcert import errors
 from azcert.wire.message import Request, answer_to
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _from_metadata() -> Flow[str | None]:
     request = Request("GET", _METADATA, {"Metadata": "true"}, timeout=_METADATA_TIMEOUT)
     try:
         response = yield from answer_to(request)
-    except TransportError:
+    except errors.TransportError:
         # Not a virtual machine of Azure, or its metadata service is closed to this program.
         return None
     location = response.json().get("location")

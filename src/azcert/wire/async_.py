@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError
-
 from azcert.wire.loops import in_thread, sleep
 from azcert.wire.message import Pause, Request
-from azcert.wire.pipeline import failure, policies, read_response, request_options, transport_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +34,11 @@ class AsyncChannel:
 
         :raises azcert.errors.TransportError: no answer came.
         """
-        from azure.core.rest import HttpRequest  # noqa: PLC0415  (only needed once a request is made)
+        # What a request needs is imported by the first one: a token from a cache needs none of it.
+        from azure.core.exceptions import AzureError, ClientAuthenticationError  # noqa: PLC0415
+        from azure.core.rest import HttpRequest  # noqa: PLC0415
+
+        from azcert.wire.pipeline import failure, read_response, request_options  # noqa: PLC0415
 
         outgoing = HttpRequest(
             request.method, request.url, headers=dict(request.headers), content=request.body
@@ -92,7 +93,9 @@ class AsyncChannel:
     def _open(self) -> AsyncPipeline[Any, Any]:
         pipeline = self._pipeline
         if pipeline is None:
-            from azure.core.pipeline import AsyncPipeline  # noqa: PLC0415  (only needed once a request is made)
+            from azure.core.pipeline import AsyncPipeline  # noqa: PLC0415
+
+            from azcert.wire.pipeline import policies, transport_options  # noqa: PLC0415
 
             transport = self._options.get("transport")
             if transport is None:

@@ -1,4 +1,7 @@
-"""Which azure-core policies a request passes, which keywords configure them, and what their errors mean."""
+"""Which azure-core policies a request passes, and what their errors mean.
+
+Imported with the first request: a token from a cache needs none of it.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,18 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
+from azure.core.pipeline.policies import (
+    CustomHookPolicy,
+    DistributedTracingPolicy,
+    HeadersPolicy,
+    HttpLoggingPolicy,
+    ProxyPolicy,
+    RequestIdPolicy,
+    UserAgentPolicy,
+)
+
 from azcert import __version__
-from azcert.errors import ConfigurationError, TransportError
+from azcert.errors import TransportError
 from azcert.wire.message import Response
 
 if TYPE_CHECKING:
@@ -16,92 +29,10 @@ if TYPE_CHECKING:
 
     from azcert.wire.message import Request
 
-__all__ = [
-    "KEYWORDS",
-    "RETRY_KEYWORDS",
-    "check_keywords",
-    "failure",
-    "policies",
-    "read_response",
-    "reason",
-    "request_options",
-    "transport_options",
-]
-
-RETRY_KEYWORDS = frozenset(
-    {
-        "retry_backoff_factor",
-        "retry_backoff_max",
-        "retry_connect",
-        "retry_mode",
-        "retry_on_methods",
-        "retry_on_status_codes",
-        "retry_read",
-        "retry_status",
-        "retry_total",
-        "timeout",
-    }
-)
-"""azure-core's retry keywords. The pipeline itself never retries: whoever runs a flow decides that, once."""
-
-KEYWORDS = RETRY_KEYWORDS | {
-    # what to build the pipeline of
-    "per_call_policies",
-    "per_retry_policies",
-    "policies",
-    "transport",
-    # transports
-    "connection_cert",
-    "connection_data_block_size",
-    "connection_timeout",
-    "connection_verify",
-    "read_timeout",
-    "session",
-    "session_owner",
-    "use_env_settings",
-    # policies
-    "auto_request_id",
-    "headers",
-    "http_logging_level",
-    "logger",
-    "logging_enable",
-    "network_span_namer",
-    "polling_interval",
-    "proxies",
-    "raw_request_hook",
-    "raw_response_hook",
-    "request_id",
-    "response_encoding",
-    "sdk_moniker",
-    "tracing_attributes",
-    "user_agent",
-    "user_agent_overwrite",
-    "user_agent_use_env",
-}
-"""azure-core's pipeline keywords that azcert passes on."""
+__all__ = ["failure", "policies", "read_response", "reason", "request_options", "transport_options"]
 
 _CONNECTION_TIMEOUT = 10.0
 _READ_TIMEOUT = 20.0
-
-
-def check_keywords(given: Mapping[str, Any], *, known: frozenset[str], what: str) -> None:
-    """Refuse keywords that nobody would read.
-
-    :param known: every keyword *what* has, those of the pipeline included.
-    :raises ConfigurationError: a keyword is unknown; the message names the nearest known one.
-    """
-    for name in given:
-        if name not in known:
-            from difflib import get_close_matches  # noqa: PLC0415  (only on the way to an error)
-
-            nearest = get_close_matches(name, sorted(known), n=1)
-            raise ConfigurationError(
-                f"{what} has no keyword {name!r}.",
-                code="unknown-keyword",
-                remedy=f"Did you mean {nearest[0]!r}?" if nearest else "Its documentation lists them.",
-                keyword=name,
-                nearest=nearest[0] if nearest else None,
-            )
 
 
 def policies(options: Mapping[str, Any]) -> list[Any]:
@@ -112,16 +43,6 @@ def policies(options: Mapping[str, Any]) -> list[Any]:
     """
     if options.get("policies"):
         return list(options["policies"])
-    from azure.core.pipeline.policies import (  # noqa: PLC0415  (only needed once a request is made)
-        CustomHookPolicy,
-        DistributedTracingPolicy,
-        HeadersPolicy,
-        HttpLoggingPolicy,
-        ProxyPolicy,
-        RequestIdPolicy,
-        UserAgentPolicy,
-    )
-
     # Not platform.platform(): it starts a process (uname -p), which a first token would wait for.
     where = f"{platform.system()}-{platform.release()}-{platform.machine()}"
     python = f"Python/{platform.python_version()} ({where})"

@@ -15,7 +15,7 @@ Keys come from HKDF (RFC 5869) with one label for each use.
 from __future__ import annotations
 
 import json
-import secrets
+import os
 from typing import TYPE_CHECKING, Protocol
 
 from azcert._redact import REDACTED, Secret
@@ -72,7 +72,7 @@ class SealingKey:
     def seal(self, key: TokenKey, token: StoredToken) -> bytes:
         """Return *token* sealed for *key*."""
         text = json.dumps([token.token.reveal(), token.expires_on, token.refresh_on]).encode()
-        nonce = secrets.token_bytes(_NONCE)
+        nonce = os.urandom(_NONCE)
         return _MAGIC + self._id + nonce + self._cipher(key).encrypt(nonce, text, _bound(key))
 
     def unseal(self, key: TokenKey, sealed: bytes) -> StoredToken:
