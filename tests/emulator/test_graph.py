@@ -397,3 +397,69 @@ def compare(theirs: Any, ours: Any, where: str, learned: dict[str, str]) -> None
             assert name != "customKeyIdentifier" or re.fullmatch(r"[0-9A-F]{40}", ours)
     else:
         assert theirs == ours, where
+
+
+# Batches
+
+
+def batched(graph: Graph, *requests: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    answer = graph.ok("POST", "/v1.0/$batch", {"requests": list(requests)})
+    return {each["id"]: each for each in answer["responses"]}
+
+
+def asking(name: str, url: str, method: str = "GET", **more: Any) -> dict[str, Any]:
+    return {"id": name, "method": method, "url": url, **more}
+
+
+JSON_BODY = {"headers": {"Content-Type": "application/json"}}
+
+
+def test_a_batch_is_answered_request_by_request() -> None:
+    graph = Graph()
+    graph.ok("PATCH", f"{APPS}/{OBJECT_ID}", {"keyCredentials": [with_key(PEM)]})
+    found = batched(
+        graph,
+        asking("keys", f"/applications/{OBJECT_ID}?$select=id,keyCredentials"),
+        asking("gone", "applications/00000000-0000-0000-0000-000000000001"),
+        asking("made", "/applications", "POST", body={"displayName": "by a batch"}, **JSON_BODY),
+        asking("then", "/applications?$filter=displayName eq 'by a batch'", dependsOn=["made"]),
+        asking("never", "/applications", dependsOn=["gone"]),
+    )
+    assert {name: each["status"] for name, each in found.items()} == {
+        "keys": 200,
+        "gone": 404,
+        "made": 201,
+        "then": 200,
+        "never": 424,
+    }
+    assert found["keys"]["body"]["keyCredentials"][0]["key"] == key(PEM)
+    assert found["gone"]["body"]["error"]["code"] == "Request_ResourceNotFound"
+    assert len(found["then"]["body"]["value"]) == 1
+    paths = [each["path"] for each in graph.world.requests if each.get("batch")]
+    assert len(paths) == 4, "the one that depends on a failure was not asked"
+
+
+def test_a_request_of_a_batch_is_throttled_by_itself() -> None:
+    graph = Graph()
+    graph.world.faults.add("answer", path="/v1.0/applications/*", status=429, headers={"Retry-After": "3"})
+    found = batched(graph, *(asking(name, f"/applications/{OBJECT_ID}") for name in "ab"))
+    assert (found["a"]["status"], found["b"]["status"]) == (429, 200)
+    assert {name.lower(): value for name, value in found["a"]["headers"].items()}["retry-after"] == "3"
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        [],
+        [asking("a", "/applications")] * 2,
+        [asking(str(number), "/applications") for number in range(21)],
+        [asking("a", "/applications", "POST", body={"displayName": "no content type"})],
+        [asking("a", "/applications", dependsOn=["a"])],
+        [asking("a", "/applications", dependsOn=["nobody"])],
+        [{"id": "a", "url": "/applications"}],
+        [asking("a", "/$batch", "POST", body={"requests": []}, **JSON_BODY)],
+        ["/applications"],
+    ],
+)
+def test_what_is_no_batch_is_refused(requests: list[Any]) -> None:
+    assert Graph().refused("POST", "/v1.0/$batch", {"requests": requests}) == (400, "BadRequest")

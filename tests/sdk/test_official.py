@@ -64,6 +64,10 @@ def test_microsoft_graph_s_sdk() -> None:
         "principal: True",
         "password: True",
         "keys: 1",
+        "bytes on $select: True",
+        "batch: [200, 404]",
+        "passwords: 0",
+        "pages: ['azcert-demo', 'from the SDK']",
         "deleted: Request_ResourceNotFound",
     ]
 

@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["CONNECTION_FAULTS", "Action", "Fault", "Faults"]
 
@@ -112,22 +115,20 @@ class Faults:
         with self._lock:
             return list(self._waiting)
 
-    def take(self, host: str, path: str, method: str) -> Fault | None:
-        """Return the fault that strikes this request, and count it."""
-        return self._take(host, path, method, connecting=None)
+    def take(self, host: str, path: str, method: str, *, action: Action | None = None) -> Fault | None:
+        """Return the fault that strikes this request, and count it; with *action*, only one of that kind."""
+        return self._take(
+            lambda fault: action in {None, fault.action} and _strikes(fault, host, path, method)
+        )
 
     def take_at_connection(self, host: str, action: Action) -> bool:
         """Tell whether this connection fault strikes a new connection to *host*, and count it."""
-        return self._take(host, "", "", connecting=action) is not None
+        return self._take(lambda fault: fault.action is action and fnmatchcase(host, fault.host)) is not None
 
-    def _take(self, host: str, path: str, method: str, *, connecting: Action | None) -> Fault | None:
+    def _take(self, strikes: Callable[[Fault], bool]) -> Fault | None:
         with self._lock:
             for index, fault in enumerate(self._waiting):
-                if connecting is None:
-                    struck = fault.action not in CONNECTION_FAULTS and fault.matches(host, path, method)
-                else:
-                    struck = fault.action is connecting and fnmatchcase(host, fault.host)
-                if not struck:
+                if not strikes(fault):
                     continue
                 if fault.skip:
                     self._waiting[index] = replace(fault, skip=fault.skip - 1)
@@ -139,3 +140,7 @@ class Faults:
                         del self._waiting[index]
                 return fault
         return None
+
+
+def _strikes(fault: Fault, host: str, path: str, method: str) -> bool:
+    return fault.action not in CONNECTION_FAULTS and fault.matches(host, path, method)

@@ -13,13 +13,23 @@ from msgraph.generated.applications.applications_request_builder import Applicat
 from msgraph.generated.applications.item.add_password.add_password_post_request_body import (
     AddPasswordPostRequestBody,
 )
+from msgraph.generated.applications.item.application_item_request_builder import (
+    ApplicationItemRequestBuilder,
+)
+from msgraph.generated.applications.item.remove_password.remove_password_post_request_body import (
+    RemovePasswordPostRequestBody,
+)
 from msgraph.generated.models.application import Application
 from msgraph.generated.models.key_credential import KeyCredential
 from msgraph.generated.models.o_data_errors.o_data_error import ODataError
 from msgraph.generated.models.password_credential import PasswordCredential
 from msgraph.generated.models.service_principal import ServicePrincipal
+from msgraph_core.requests.batch_request_builder import BatchRequestBuilder
+from msgraph_core.requests.batch_request_content import BatchRequestContent
+from msgraph_core.tasks.page_iterator import PageIterator
 
 Query = ApplicationsRequestBuilder.ApplicationsRequestBuilderGetQueryParameters
+ItemQuery = ApplicationItemRequestBuilder.ApplicationItemRequestBuilderGetQueryParameters
 
 
 pem = Path(os.environ["AZURE_CLIENT_CERTIFICATE_PATH"]).read_bytes()
@@ -46,6 +56,31 @@ async def main() -> None:
         credential_of_key = KeyCredential(type="AsymmetricX509Cert", usage="Verify", key=key)
         await application.patch(Application(key_credentials=[credential_of_key]))
         print("keys:", len((await application.get()).key_credentials))
+        selected = RequestConfiguration(query_parameters=ItemQuery(select=["keyCredentials"]))
+        known = await application.get(request_configuration=selected)
+        print("bytes on $select:", known.key_credentials[0].key == key)
+        batch = BatchRequestContent()
+        for information in (
+            application.to_get_request_information(),
+            graph.applications.by_application_id(made.app_id).to_get_request_information(),
+        ):
+            batch.add_request_information(information)
+        answers = await BatchRequestBuilder(graph.request_adapter).post(batch)
+        print("batch:", sorted(each.status for each in answers.responses.values()))
+        await application.remove_password.post(RemovePasswordPostRequestBody(key_id=password.key_id))
+        print("passwords:", len((await application.get()).password_credentials))
+        first = await graph.applications.get(
+            request_configuration=RequestConfiguration(query_parameters=Query(top=1))
+        )
+        names: list[str] = []
+        pages = PageIterator(first, graph.request_adapter)
+
+        def keep(each: Application) -> bool:
+            names.append(str(each.display_name))
+            return True
+
+        await pages.iterate(keep)
+        print("pages:", sorted(names))
         await application.delete()
         try:
             await application.get()

@@ -1,4 +1,4 @@
-"""A request to Graph whose caller is known, and the rows of the table of operations."""
+"""A request to Graph, the same once its caller is known, and the rows of the table of operations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,23 @@ if TYPE_CHECKING:
     from azcert.emulator.graph.directory import Directory
     from azcert.emulator.origin import Answer
 
-__all__ = ["Call", "Operation"]
+__all__ = ["Asked", "Call", "Operation"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it came, by itself or in a batch.
+
+    :param path: with the version, without the query.
+    """
+
+    method: str
+    host: str
+    path: str
+    query: dict[str, str]
+    body: bytes
+    authorization: str
+    client_request_id: str | None
 
 
 @dataclass(frozen=True)

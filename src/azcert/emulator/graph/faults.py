@@ -86,6 +86,20 @@ BODY = _fault(
     "JSON format.",
     documented(_ERRORS),
 )
+BATCH = _fault(
+    "a batch that is none",
+    400,
+    "BadRequest",
+    "Invalid batch payload format.",
+    assumed("documented as 400; the text is the one that public client libraries quote"),
+)
+BATCH_SIZE = _fault(
+    "a batch of more than 20",
+    400,
+    "BadRequest",
+    "The batch has {count} requests; at most 20 are allowed.",
+    assumed("documented as a limit; the text has no witness"),
+)
 PROPERTY = _fault(
     "a member with a wrong value",
     400,
