@@ -14,6 +14,7 @@ import pytest
 
 from azcert.credential.events import Counters, Event, EventKind
 from azcert.errors import AuthenticationError
+from support.shells import BOTH, Face
 from support.token_endpoint import SCOPE, TENANT, Answer, error
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from azcert import CertificateCredential
     from support.shells import Stand
 
+Runner = Any
 THREADS = int(os.environ.get("AZCERT_TEST_THREADS", "100"))
 
 
@@ -160,15 +162,22 @@ async def test_a_task_with_less_time_gives_up_alone(stand: Stand) -> None:
     assert len(stand.endpoint.seen) == 1
 
 
-async def test_a_server_that_trickles_keeps_no_task_beyond_its_time(stand: Stand) -> None:
-    stand.endpoint.always = Answer(200, b"x" * 100, broken="trickle")
-    async with stand.aio() as credential:
+@pytest.mark.parametrize("broken", ["trickle", "trickle-head"])
+@pytest.mark.parametrize("run", BOTH)
+def test_a_server_that_trickles_keeps_nobody_beyond_his_time(stand: Stand, run: Runner, broken: str) -> None:
+    stand.endpoint.script.append(Answer(200, b"x" * 1000, broken=broken))
+
+    async def script(credential: Face) -> float:
         began = time.monotonic()
-        with pytest.raises(AuthenticationError, match="still under way"):
+        # Each read of the trickle is well within the limit; the whole of it would take a minute and more.
+        with pytest.raises(AuthenticationError, match=r"\(tried once\): localhost:\d+ did not answer in"):
             await credential.get_token(SCOPE, timeout=0.5)
-        # Each read of the trickle is well within the limit of half a second.
-        assert time.monotonic() - began < 5
+        took = time.monotonic() - began
+        assert (await credential.get_token(SCOPE)).token.startswith("token-1"), "nobody else is held up by it"
         stand.endpoint.trickles.set()
+        return took
+
+    assert 0.5 <= run(stand, script) < 5
 
 
 def test_a_caller_with_more_time_goes_on_after_a_leader_with_less(stand: Stand) -> None:
@@ -248,8 +257,9 @@ def _spawned(arguments: dict[str, Any], answers: Any) -> None:
         answers.put(credential.get_token(SCOPE).token)
 
 
-def test_a_spawned_worker_builds_its_own(stand: Stand) -> None:
-    context = multiprocessing.get_context("spawn")
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_worker_that_is_not_forked_builds_its_own(stand: Stand, method: str) -> None:
+    context: Any = multiprocessing.get_context(method)
     answers = context.SimpleQueue()
     child = context.Process(target=_spawned, args=(stand.arguments(), answers))
     child.start()
