@@ -6,7 +6,7 @@ import asyncio
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from azure.core.exceptions import (
@@ -22,82 +22,8 @@ import azcert
 import azcert.aio
 from azcert.errors import AzcertError
 from azcert.vault.policy import CacheRules
-from azcert.vault.table import Answer
+from support.cached import FAULTS, READERS, RULES, VAULT, Clock, Reader, Vault, landed, settled
 from support.scripted import AsyncScripted, AsyncToken, Scripted, Token, failed, secret_answer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-VAULT = "https://contoso.vault.azure.net"
-RULES = CacheRules(ttl=100, refresh_ahead=20, stale=1000, patience=0.05, pinned_ttl=5000)
-READERS = 40
-
-
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Vault:
-    """Key Vault as a script: counts reads, and answers with the current value or the current fault."""
-
-    def __init__(self) -> None:
-        self.value = "one"
-        self.fault: Callable[[], Any] | None = None
-        self.reads = 0
-        self._lock = threading.Lock()
-
-    def __call__(self, request: Any) -> Any:
-        with self._lock:
-            self.reads += request.method == "GET"
-        if self.fault is not None:
-            return self.fault()
-        if request.method == "PUT":
-            self.value = "written"
-        if "/versions" in request.url:
-            return Answer(200, "OK", {"content-type": "application/json"}, b'{"value": []}')
-        return secret_answer(self.value)
-
-
-def gone() -> Any:
-    raise ServiceRequestError("nobody answers")
-
-
-FAULTS: dict[str, Callable[[], Any]] = {
-    "throttled": lambda: failed(429, **{"retry-after": "0"}),
-    "failing": lambda: failed(503),
-    "gone": gone,
-}
-
-
-class Reader:
-    """A client for threads with a cache, a script and a clock."""
-
-    def __init__(self, rules: CacheRules = RULES) -> None:
-        self.vault, self.clock = Vault(), Clock()
-        self.cache = azcert.SecretCachePolicy(rules, clock=self.clock)
-        self.token = Token()
-        self.client = SecretClient(
-            VAULT,
-            self.token,
-            transport=Scripted(self.vault),
-            per_call_policies=[self.cache],
-            retry_total=0,
-        )
-
-    def get(self, name: str = "s", version: str | None = None) -> str | None:
-        return self.client.get_secret(name, version).value
-
-    def settled(self) -> None:
-        """Wait until no refresh is under way."""
-        for thread in threading.enumerate():
-            if thread.name == "azcert-refresh":
-                thread.join(10)
 
 
 def test_the_second_read_makes_no_request_and_asks_for_no_token() -> None:
@@ -137,7 +63,7 @@ def test_no_reader_fails_while_a_value_of_allowed_age_exists(fault: str) -> None
         reader.clock.now = 1000.0 + second
         with ThreadPoolExecutor(8) as pool:
             assert set(pool.map(lambda _: reader.get(), range(READERS))) == {"one"}
-        reader.settled()
+        settled()
     # 21 moments with 40 readers each: one request at first, then at most one for each moment past its time.
     assert reader.vault.reads <= 21
     assert reader.cache.statistics.stale > 0
@@ -152,11 +78,11 @@ def test_after_an_outage_the_new_value_comes() -> None:
     reader.vault.fault = FAULTS["failing"]
     reader.clock.now += 150
     assert reader.get() == "one"
-    reader.settled()
+    settled()
     reader.vault.fault, reader.vault.value = None, "two"
     reader.clock.now += 60
     reader.get()
-    reader.settled()
+    settled()
     assert reader.get() == "two"
 
 
@@ -174,7 +100,7 @@ def test_readers_of_a_slow_vault_wait_no_longer_than_their_patience() -> None:
     assert [reader.get() for _ in range(3)] == ["one"] * 3
     assert reader.vault.reads == 2
     release.set()
-    reader.settled()
+    settled()
     assert reader.get() == "two"
 
 
@@ -184,7 +110,7 @@ def test_a_value_near_its_end_is_refreshed_in_the_background() -> None:
     reader.vault.value = "two"
     reader.clock.now += 85
     assert reader.get() == "one"
-    reader.settled()
+    settled()
     assert reader.get() == "two"
     assert reader.vault.reads == 2
 
@@ -200,7 +126,7 @@ def test_a_deleted_secret_and_a_revoked_permission_are_answers_and_no_outage() -
         reader.vault.fault = refused
         reader.clock.now += 90
         assert reader.get() == "one"  # still in its time; the refresh in the background learns of it
-        reader.settled()
+        settled()
         with pytest.raises(error):
             reader.get()
 
@@ -319,12 +245,6 @@ async def aio() -> Any:
     )
     async with client:
         yield vault, clock, cache, client
-
-
-async def landed(cache: Any) -> None:
-    """Wait until no refresh is under way."""
-    for flight in list(cache._table._flights.values()):
-        await flight.landed.wait()
 
 
 async def test_awaited_a_herd_makes_one_request(aio: Any) -> None:

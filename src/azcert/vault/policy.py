@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -98,6 +97,10 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return float(text)
+    if not text:
+        return None
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - settings are read without it
+
     try:
         return (parsedate_to_datetime(text) - parsedate_to_datetime(headers["date"])).total_seconds()
     except (KeyError, TypeError, ValueError):  # TypeError: only one of them has a time zone
