@@ -124,7 +124,7 @@ def test_an_issued_certificate_is_not_replaced_by_a_self_signed_one(
     done = azcert("rotate", source, "--object-id", OBJECT_ID, "--force")
     assert done.returncode == 1
     assert "was issued by CN=root" in done.stderr
-    assert "azcert csr" in done.stderr
+    assert f"azcert rotate {source} --csr FILE" in done.stderr
     assert registered(azcert_environment) == {thumbprint(source)}
 
 

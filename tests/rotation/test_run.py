@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from azcert.rotation.journal import Journal
 from azcert.rotation.plan import Step
+from azcert.rotation.record import LocalRecord
 from azcert.sources.open import open_source
 from support.rotating import registered, rotation, sign_in
 
@@ -52,7 +52,7 @@ def test_a_certificate_that_is_not_due_is_left_alone(
     azcert_environment: AzcertEmulator, source: str, tmp_path: Path
 ) -> None:
     before = thumbprint(source)
-    assert rotation(azcert_environment, source, tmp_path).run() is Step.DONE
+    assert rotation(azcert_environment, source, tmp_path).run() is None
     assert thumbprint(source) == before
 
 
@@ -62,10 +62,11 @@ def test_the_old_certificate_stays_registered_for_the_overlap(
     before = thumbprint(source)
     assert rotation(azcert_environment, source, tmp_path, overlap=3600).run(force=True) is Step.WAIT
     assert registered(azcert_environment) == {before, thumbprint(source)}
-    journal = Journal.read(tmp_path / "rotation.json")
+    record = LocalRecord(tmp_path / "rotation.json")
+    journal = record.read()
     assert journal is not None
     assert journal.switched_at is not None
-    replace(journal, switched_at=journal.switched_at - 3601).write(tmp_path / "rotation.json")
+    record.write(replace(journal, switched_at=journal.switched_at - 3601))
     assert rotation(azcert_environment, source, tmp_path, overlap=3600).run() is Step.DONE
     assert registered(azcert_environment) == {thumbprint(source)}
 

@@ -11,6 +11,7 @@ from azcert.emulator.ready_made import OBJECT_ID
 from azcert.registration.sync import Registrations
 from azcert.rotation.place import open_place
 from azcert.rotation.prover import Prover
+from azcert.rotation.record import LocalRecord
 from azcert.rotation.registrar import OwnRegistrar
 from azcert.rotation.run import Rotation, Rules
 from azcert.sources.key_place import make_key
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from azcert.certificate.model import Certificate
     from azcert.emulator.fixture import AzcertEmulator
+    from azcert.rotation.record import Record
 
 __all__ = ["SCOPE", "make_certificate", "register", "registered", "rotation", "sign_in"]
 
@@ -29,12 +31,19 @@ SCOPE = "https://vault.azure.net/.default"
 
 
 def rotation(
-    emulator: AzcertEmulator, source: str, folder: Path, *, overlap: float = 0.0, **more: Any
+    emulator: AzcertEmulator,
+    source: str,
+    folder: Path,
+    *,
+    overlap: float = 0.0,
+    by_authority: bool = False,
+    record: Record | None = None,
+    **more: Any,
 ) -> Rotation:
     """Return the rotation of *source*; the environment must be the emulator's."""
     place = open_place(source, work=folder)
     credential = CertificateCredential(emulator.tenant_id, emulator.client_id, certificate=source)
-    registrar = OwnRegistrar(Registrations(credential), OBJECT_ID, place.current)
+    registrar = OwnRegistrar(Registrations(credential), OBJECT_ID, place.in_use)
     prover = Prover(
         emulator.tenant_id,
         emulator.client_id,
@@ -42,7 +51,9 @@ def rotation(
         in_a_row=2,
         sleep=lambda _: time.sleep(0.05),
     )
-    return Rotation(place, registrar, prover, folder / "rotation.json", rules=Rules(overlap=overlap), **more)
+    rules = Rules(overlap=overlap, by_authority=by_authority)
+    record = record or LocalRecord(folder / "rotation.json")
+    return Rotation(place, registrar, prover, record, rules=rules, **more)
 
 
 def sign_in(emulator: AzcertEmulator, source: str) -> str:

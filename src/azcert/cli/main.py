@@ -27,7 +27,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "grant": ("azcert.cli.grant:grant", "Let a user or group use a private key."),
     "revoke": ("azcert.cli.grant:revoke", "Take that right away."),
     "rotate": ("azcert.cli.rotate:rotate", "Replace a certificate by the next, without a failed request."),
-    "needs-rotation": ("azcert.cli.rotate:needs_rotation", "Tell whether a certificate is due for its next."),
+    "needs-rotation": (
+        "azcert.cli.needs_rotation:needs_rotation",
+        "Tell whether a certificate is due for its next.",
+    ),
     "migrate": ("azcert.cli.migrate:migrate", "Move an application from its client secret to a certificate."),
     "inventory": ("azcert.cli.inventory:inventory", "List the credentials of all apps, what is due first."),
     "check": ("azcert.cli.check:check", "Tell a monitoring system how many days a certificate has left."),

@@ -1,38 +1,30 @@
-"""``azcert rotate`` and ``azcert needs-rotation``: the next certificate, in time."""
+"""``azcert rotate``: the next certificate, in time."""
 
 from __future__ import annotations
 
-import datetime as dt
 import os
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from azcert.cli.credential_options import PASSWORD_VARIABLE, credential_from, credential_options
+from azcert.cli.needs_rotation import share_option
 from azcert.cli.output import data, json_option, talk
+from azcert.cli.saving import save
 from azcert.cli.values import DURATION
 
 if TYPE_CHECKING:
     from azcert.rotation.plan import Step
     from azcert.rotation.run import Rotation, Rules
+    from azcert.rotation.successor import Answer
 
-__all__ = ["needs_rotation", "rotate"]
-
-_NOT_DUE = 1
-
-_source = click.argument("source")
-_share = click.option(
-    "--share",
-    type=click.FloatRange(0, 1),
-    default=2 / 3,
-    show_default="two thirds",
-    help="Share of its life after which a certificate is due.",
-)
+__all__ = ["rotate"]
 
 
 @click.command()
-@_source
+@click.argument("source")
 @click.option(
     "--object-id", metavar="ID", help="The application's object id: it changes its own keys (addKey)."
 )
@@ -43,8 +35,15 @@ _share = click.option(
 )
 @click.option("--overlap", type=DURATION, default="1h", help="How long the old one stays registered; 1h.")
 @click.option("--days", type=click.IntRange(1), metavar="N", help="Validity; its predecessor's without it.")
+@click.option(
+    "--csr",
+    "request_file",
+    metavar="FILE",
+    help="Ask an authority: write the request for the next certificate to FILE (- for stdout), and wait.",
+)
+@click.option("--accept", "answer_file", metavar="FILE", help="The authority's answer: go on with it.")
 @click.option("--scope", default="https://vault.azure.net/.default", help="What to sign in for, as a proof.")
-@_share
+@share_option
 @click.option(
     "--state",
     "state_folder",
@@ -57,6 +56,7 @@ _share = click.option(
 @click.option("--force", is_flag=True, help="Begin though it is not due.")
 @click.option("--dry-run", is_flag=True, help="Print the steps that would be taken.")
 @click.option("--abort", is_flag=True, help="Undo a rotation whose certificate is not in use yet.")
+@json_option
 @credential_options
 def rotate(
     *,
@@ -65,12 +65,15 @@ def rotate(
     by_directory: bool,
     overlap: float,
     days: int | None,
+    request_file: str | None,
+    answer_file: str | None,
     scope: str,
     share: float,
     state_folder: Path | None,
     force: bool,
     dry_run: bool,
     abort: bool,
+    as_json: bool,
     **identity: Any,
 ) -> None:
     """Replace the certificate of SOURCE by a new one in the same place, if it is due.
@@ -81,80 +84,116 @@ def rotate(
     taken off. Each step is recorded before the next: stopped anywhere, the next run goes on. Programs that
     follow SOURCE need no restart.
 
-    Exit codes: 0 done or nothing to do, 1 a step failed (the old one still works), 2 wrong usage.
+    With --csr an authority issues the certificate: the new key waits in its place, and the request for it is
+    in FILE. --accept takes the answer (PEM, DER or PKCS#7, with or without the chain) and goes on.
+
+    Exit codes: 0 done, nothing to do, or waiting, 1 a step failed (the old one still works), 2 wrong usage.
 
     \b
     Examples:
       azcert rotate /etc/billing/app.pem --object-id 19287dbc-37c4-4d74-8da3-84ab7114e76f
       azcert rotate "store:LocalMachine/My?subject=billing" --by-directory --overlap 1d
       azcert rotate app.pem --object-id ... --force --dry-run
+      azcert rotate app.pem --object-id ... --csr next.csr
+      azcert rotate app.pem --object-id ... --accept answer.p7b
     """
-    from azcert.rotation.plan import MEANING, Step, remaining_steps
     from azcert.rotation.run import Rules
 
     if by_directory == bool(object_id):
         raise click.UsageError("Say who changes the application: --object-id ID (itself), or --by-directory.")
-    rotation = _rotation(
-        source,
-        object_id,
-        scope=scope,
-        rules=Rules(overlap=overlap, days=days, share=share),
-        state_folder=state_folder,
-        identity=identity,
-    )
-    if abort:
-        talk("Undone." if rotation.abort() else "There is nothing to undo.")
-    elif dry_run:
-        if not force and not rotation.is_due():
-            talk("It is not due: nothing would be done.")
-            return
-        for step in remaining_steps(rotation.next_step()):
-            if step is not Step.DONE:
-                data(f"{step:9} {MEANING[step]}")
+    if request_file and (answer_file or days):
+        other = "--accept" if answer_file else "--days"
+        raise click.UsageError(f"--csr asks an authority, which decides: give it without {other}.")
+    answer = _answer(answer_file) if answer_file else None
+    rules = Rules(overlap=overlap, days=days, share=share, by_authority=bool(request_file))
+    with ExitStack() as opened:
+        rotation = _rotation(
+            opened,
+            source,
+            object_id,
+            scope=scope,
+            rules=rules,
+            state_folder=state_folder,
+            identity=identity,
+        )
+        if abort:
+            talk("Undone." if rotation.abort() else "There is nothing to undo.")
+            _tell_left(rotation, identity["client_id"])
+        elif dry_run:
+            _print_plan(rotation, answer, force=force, as_json=as_json)
+        else:
+            _refuse_taken(request_file)
+            end = rotation.run(force=force, answer=answer)
+            _tell_end(rotation, end, request_file, as_json=as_json)
+            _tell_left(rotation, identity["client_id"])
+
+
+def _print_plan(rotation: Rotation, answer: Answer | None, *, force: bool, as_json: bool) -> None:
+    from azcert.rotation.plan import MEANING, Step, remaining_steps
+
+    if force or answer is not None or rotation.is_due():
+        steps = [each for each in remaining_steps(rotation.next_step(answer)) if each is not Step.DONE]
     else:
-        end = rotation.run(force=force)
-        if rotation.left_registered:
-            talk(
-                f"The old certificate stays registered until it ends: this application may not read itself, "
-                f"and its id is not known here. To take it off now, as who may: "
-                f"azcert app remove-certificate {identity['client_id']} {rotation.left_registered}"
-            )
-        if end is Step.WAIT:
-            talk("Run it again when the overlap has passed.")
-
-
-@click.command("needs-rotation")
-@_source
-@_share
-@json_option
-def needs_rotation(*, source: str, share: float, as_json: bool) -> int:
-    """Tell by the exit code whether the certificate of SOURCE is due for its successor.
-
-    Due is a certificate after two thirds of its life, up to a twentieth earlier by its own digest, so that
-    many made on one day are not all due in one hour.
-
-    Exit codes: 0 it is due, 1 it is not, or it cannot be read (the reason is on stderr), 2 wrong usage.
-
-    \b
-    Examples:
-      azcert needs-rotation app.pem && azcert rotate app.pem --object-id ...
-      azcert needs-rotation app.pem --json | jq -r .due
-    """
-    from azcert.rotation.due import due_at
-    from azcert.sources.open import open_source
-
-    opened = open_source(source)
-    try:
-        certificate = opened.load().certificate
-    finally:
-        opened.close()
-    moment = due_at(certificate, share=share)
-    due = dt.datetime.now(dt.UTC) >= moment
+        steps = []
+        talk("It is not due: nothing would be done.")
     if as_json:
-        data({"needed": due, "due": moment.isoformat(), "thumbprint": certificate.thumbprint}, as_json=True)
-    else:
-        talk(f"{'Due since' if due else 'Due on'} {moment:%Y-%m-%d %H:%M UTC}.")
-    return 0 if due else _NOT_DUE
+        data([{"step": step, "meaning": MEANING[step]} for step in steps], as_json=True)
+        return
+    for step in steps:
+        data(f"{step:9} {MEANING[step]}")
+
+
+def _tell_end(rotation: Rotation, end: Step | None, request_file: str | None, *, as_json: bool) -> None:
+    from azcert.rotation.plan import Step
+
+    request = rotation.request() if end is Step.ANSWER else None
+    if request and request_file and request_file != "-":
+        save(Path(request_file), request.encode(), private=False, force=True)
+    if as_json:
+        told = {"step": end or "not-due", "due": rotation.due_at().isoformat(), "request": request}
+        data(told | {"left_registered": rotation.left_registered}, as_json=True)
+    elif request and request_file:
+        data(request.strip() if request_file == "-" else request_file)
+    if end is None:
+        talk(f"Not due until {rotation.due_at():%Y-%m-%d %H:%M UTC}: nothing was done.")
+    elif end is Step.ANSWER:
+        where = "the request" if request_file in {None, "-"} else request_file
+        talk(f"Send {where} to the authority, then run this again with --accept ANSWER instead of --csr.")
+        if request_file is None:
+            talk("--csr FILE writes the request again.")
+    elif end is Step.WAIT:
+        talk("Run it again when the overlap has passed.")
+
+
+def _tell_left(rotation: Rotation, client_id: str) -> None:
+    if rotation.left_registered:
+        talk(
+            f"The certificate {rotation.left_registered} stays registered until it ends: this application "
+            f"may not read itself, and the id is not known here. To take it off now, as who may: "
+            f"azcert app remove-certificate {client_id} {rotation.left_registered}"
+        )
+
+
+def _answer(name: str) -> Answer:
+    from azcert._files import read_file
+    from azcert.certificate import formats
+    from azcert.rotation.successor import Answer
+
+    return Answer(read_file(name, limit=formats.MAX_SIZE).data, name)
+
+
+def _refuse_taken(request_file: str | None) -> None:
+    """Refuse to write a request over anything but an earlier one, before a key is made for it."""
+    from azcert.cli.saving import refuse_existing
+
+    if request_file is None or request_file == "-":
+        return
+    path = Path(request_file)
+    try:
+        earlier = b"CERTIFICATE REQUEST-----" in path.read_bytes()
+    except OSError:
+        earlier = False
+    refuse_existing([path], force=earlier)
 
 
 def _tell(step: Step) -> None:
@@ -164,6 +203,7 @@ def _tell(step: Step) -> None:
 
 
 def _rotation(
+    opened: ExitStack,
     source: str,
     object_id: str | None,
     *,
@@ -174,9 +214,9 @@ def _rotation(
 ) -> Rotation:
     from azcert._redact import Secret
     from azcert.cli.directory_identity import registrations
-    from azcert.rotation.journal import journal_path
     from azcert.rotation.place import open_place
     from azcert.rotation.prover import Prover
+    from azcert.rotation.record import LocalRecord, journal_path
     from azcert.rotation.registrar import DirectoryRegistrar, OwnRegistrar, Registrar
     from azcert.rotation.run import Rotation
 
@@ -189,11 +229,11 @@ def _rotation(
     place = open_place(source, password=password, work=journal.parent)
     registrar: Registrar
     if object_id:
-        registrar = OwnRegistrar(registrations(**as_app), object_id, place.current)
+        own = opened.enter_context(closing(registrations(**as_app)))
+        registrar = OwnRegistrar(own, object_id, place.in_use)
     else:
-        registrar = DirectoryRegistrar(
-            registrations(**{**identity, "certificate": None}), identity["client_id"]
-        )
+        others = opened.enter_context(closing(registrations(**{**identity, "certificate": None})))
+        registrar = DirectoryRegistrar(others, identity["client_id"])
     prover = Prover(
         identity["tenant_id"],
         identity["client_id"],
@@ -202,4 +242,6 @@ def _rotation(
         send_certificate_chain=identity["send_certificate_chain"],
         disable_instance_discovery=identity["disable_instance_discovery"],
     )
-    return Rotation(place, registrar, prover, journal, rules=rules, password=password, told=_tell)
+    return Rotation(
+        place, registrar, prover, LocalRecord(journal), rules=rules, password=password, told=_tell
+    )

@@ -51,17 +51,19 @@ class Prover:
         self._sleep = sleep
         self._options = options
 
-    def prove(self, certificate: SigningCertificate) -> None:
+    def prove(self, certificate: SigningCertificate, *, patience: float | None = None) -> None:
         """Sign in until it works several times in a row.
 
+        :param patience: instead of the prover's own; without any left, the first refusal counts.
         :raises AuthenticationError: it did not within the patience; the last refusal.
         """
+        limit = self._patience if patience is None else patience
         began, clean, pause = time.monotonic(), 0, _PAUSE
         while clean < self._in_a_row:
             try:
                 self._sign_in(certificate)
             except AuthenticationError as error:
-                if error.aadsts not in CERTIFICATE_REJECTED or time.monotonic() - began > self._patience:
+                if error.aadsts not in CERTIFICATE_REJECTED or time.monotonic() - began > limit:
                     raise
                 clean = 0
                 self._sleep(pause)

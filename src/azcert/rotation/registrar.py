@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 from azcert.errors import RegistrationError
 from azcert.registration.proof import proof_of_possession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from azcert.certificate.model import Certificate
     from azcert.certificate.signer import SigningCertificate
@@ -22,35 +24,50 @@ _ALREADY_REMOVED = "No credentials found to be removed"  # Graph says so with 40
 _FORBIDDEN = 403
 
 
-class Registrar(Protocol):
+class Registrar(ABC):
     """Changes the certificates of one application. A second call for the same thing does nothing."""
 
-    sees_all: bool
-    """False once it turned out that the application may not be read: `key_id` then returns None for all."""
+    sees_all = True
+    """False once it turned out that the application may not be read: `key_ids` then knows of none."""
 
-    def key_id(self, thumbprint: str) -> str | None:
-        """Return the id of a certificate on the application, or None where it is not there or not known."""
+    @abstractmethod
+    def key_ids(self, thumbprint: str) -> list[str]:
+        """Return the ids of a certificate on the application: none where it is not there or not known.
 
+        Several, where it was added again because nobody heard the answer to the first time.
+        """
+
+    @abstractmethod
     def add(self, certificate: Certificate) -> str:
         """Put a certificate on the application and return its id."""
 
+    @abstractmethod
     def remove(self, key_id: str) -> None:
         """Take a certificate off the application."""
 
+    def take_off(self, thumbprint: str, key_id: str | None) -> bool:
+        """Take a certificate off the application, as often as it is there.
 
-class DirectoryRegistrar:
+        :param key_id: the id it is known to have been added under.
+        :return: False where it may be there under an id that nobody knows here.
+        """
+        ids = {*self.key_ids(thumbprint), *([key_id] if key_id else [])}
+        for each in sorted(ids):
+            self.remove(each)
+        return bool(ids) or self.sees_all
+
+
+class DirectoryRegistrar(Registrar):
     """An identity that may read and change the application."""
-
-    sees_all = True
 
     def __init__(self, registrations: Registrations, application: str) -> None:
         self._registrations = registrations
         self._object_id = registrations.find(application).id
 
-    def key_id(self, thumbprint: str) -> str | None:
-        """Return the id of the certificate with this SHA-1 thumbprint."""
+    def key_ids(self, thumbprint: str) -> list[str]:
+        """Return the ids of the certificate with this SHA-1 thumbprint."""
         keys = self._registrations.get(self._object_id).keys
-        return next((key.key_id for key in keys if key.thumbprint == thumbprint), None)
+        return [key.key_id for key in keys if key.thumbprint == thumbprint]
 
     def add(self, certificate: Certificate) -> str:
         """Put a certificate on the application, beside all it has."""
@@ -61,19 +78,19 @@ class DirectoryRegistrar:
         self._registrations.remove_certificate(self._object_id, key_id)
 
 
-class OwnRegistrar:
+class OwnRegistrar(Registrar):
     """The application itself, without any directory permission (``addKey``, ``removeKey``).
 
     :param registrations: signed in as the application.
     :param object_id: the application's object id.
-    :param holder: gives the certificate in use, whose key proves who asks.
+    :param holder: lends the certificate in use, whose key proves who asks.
     """
 
     def __init__(
         self,
         registrations: Registrations,
         object_id: str,
-        holder: Callable[[], SigningCertificate],
+        holder: Callable[[], AbstractContextManager[SigningCertificate]],
         *,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -81,24 +98,23 @@ class OwnRegistrar:
         self._object_id = object_id
         self._holder = holder
         self._now = now
-        self.sees_all = True
 
-    def key_id(self, thumbprint: str) -> str | None:
-        """Return the certificate's id where the application may read itself, else None."""
+    def key_ids(self, thumbprint: str) -> list[str]:
+        """Return the certificate's ids where the application may read itself, else none."""
         try:
             keys = self._registrations.get(self._object_id).keys
         except RegistrationError as error:
             if error.details.get("status") == _FORBIDDEN:
                 self.sees_all = False
-                return None
+                return []
             raise
-        return next((key.key_id for key in keys if key.thumbprint == thumbprint), None)
+        return [key.key_id for key in keys if key.thumbprint == thumbprint]
 
     def add(self, certificate: Certificate) -> str:
         """Add the certificate, proving that one the application has is held here."""
-        known = self.key_id(certificate.thumbprint)
-        if known is not None:
-            return known
+        known = self.key_ids(certificate.thumbprint)
+        if known:
+            return known[0]
         return self._registrations.add_key(self._object_id, certificate, self._proof()).key_id
 
     def remove(self, key_id: str) -> None:
@@ -111,4 +127,5 @@ class OwnRegistrar:
                 raise
 
     def _proof(self) -> str:
-        return proof_of_possession(self._holder(), self._object_id, now=int(self._now()))
+        with self._holder() as held:
+            return proof_of_possession(held, self._object_id, now=int(self._now()))

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from azcert._locks import exclusive
-from azcert.certificate.issue import BACK_DATED, self_signed
 from azcert.certificate.signer import SigningCertificate
-from azcert.errors import ConfigurationError, SelectionError
+from azcert.entra.aadsts import CERTIFICATE_REJECTED
+from azcert.errors import AuthenticationError, SelectionError
+from azcert.rotation.begin import accepted, begin, begun_otherwise
 from azcert.rotation.due import SHARE, due_at
-from azcert.rotation.journal import Journal
-from azcert.rotation.place import staged_key
-from azcert.rotation.plan import Step, next_step
+from azcert.rotation.plan import Step, first_step, next_step
+from azcert.rotation.staged import find_staged, made_for, make_staged
+from azcert.rotation.successor import request_for, self_signed_after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from azcert._redact import Secret
     from azcert.certificate.model import Certificate
+    from azcert.rotation.journal import Journal
     from azcert.rotation.place import Place
     from azcert.rotation.prover import Prover
+    from azcert.rotation.record import Record
     from azcert.rotation.registrar import Registrar
-    from azcert.sources.signer_place import SignerPlace
+    from azcert.rotation.successor import Answer
 
 __all__ = ["Rotation", "Rules"]
+
+_UNHEARD = 300.0
+"""Seconds after which a certificate would sign in everywhere, had the addition nobody heard of been done."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +42,19 @@ class Rules:
     :param overlap: seconds the old certificate stays registered after the switch.
     :param days: validity of the successor; as long as its predecessor's without it.
     :param share: share of the life after which a certificate is due.
+    :param by_authority: begin with a request for an authority, instead of a self-signed certificate.
     """
 
     overlap: float = 3600.0
     days: int | None = None
     share: float = SHARE
+    by_authority: bool = False
 
 
 class Rotation:
     """The rotation of one source.
 
-    :param journal: its file; a lock of the same name beside it keeps a second run waiting.
+    :param record: keeps the journal.
     :param told: hears each step before it is done.
     """
 
@@ -57,7 +63,7 @@ class Rotation:
         place: Place,
         registrar: Registrar,
         prover: Prover,
-        journal: Path,
+        record: Record,
         *,
         rules: Rules | None = None,
         password: Secret | None = None,
@@ -68,122 +74,170 @@ class Rotation:
         self._place = place
         self._registrar = registrar
         self._prover = prover
-        self._path = journal
+        self._record = record
         self._rules = rules or Rules()
         self._password = password
         self._told = told
         self._now = now
         self._sleep = sleep
         self.left_registered: str | None = None
-        """The thumbprint of a replaced certificate that `run` could not take off the application: the
-        application may not read itself, and nobody told the id under which it was registered."""
+        """The thumbprint of a certificate that could not be taken off the application: the application may
+        not read itself, and nobody knows the id under which it was registered."""
 
     def is_due(self) -> bool:
         """Tell whether a rotation has begun, or the certificate in use is due for one."""
-        if Journal.read(self._path) is not None:
-            return True
-        due = due_at(self._place.current().certificate, share=self._rules.share)
-        return self._now() >= due.timestamp()
+        return self._record.read() is not None or self._moment() >= self.due_at()
 
-    def next_step(self) -> Step:
-        """Return what `run` would do first."""
-        journal = Journal.read(self._path)
-        if journal is None:
-            return Step.MAKE
-        return next_step(journal, now=self._now(), overlap=self._rules.overlap)
+    def due_at(self) -> dt.datetime:
+        """Return the moment from which on the certificate in use is due for its successor."""
+        return due_at(self._place.current(), share=self._rules.share)
 
-    def run(self, *, force: bool = False) -> Step:
-        """Take step after step until nothing is left but to wait; return `Step.WAIT` or `Step.DONE`.
+    def next_step(self, answer: Answer | None = None) -> Step:
+        """Return what `run` would do first.
+
+        :raises azcert.errors.AzcertError: the *answer* would be refused.
+        """
+        journal = self._record.read()
+        if answer is not None and (journal is None or self._next(journal) is not Step.UNDO):
+            journal = self._accepted(journal, answer)
+            return self._next(journal) if journal else Step.DONE
+        return self._next(journal) if journal else first_step(by_authority=self._rules.by_authority)
+
+    def request(self) -> str | None:
+        """Return the request that an authority is asked to answer, as PEM; None where there is none."""
+        journal = self._record.read()
+        return journal.request if journal else None
+
+    def run(self, *, force: bool = False, answer: Answer | None = None) -> Step | None:
+        """Take step after step until there is nothing but to wait.
 
         :param force: begin though the certificate is not due yet.
+        :param answer: what the authority returned.
+        :return: `Step.DONE`, or what is waited for: `Step.ANSWER` or `Step.WAIT`; None where nothing is due.
         :raises azcert.errors.AzcertError: a step failed; the certificate in use still signs in, and the
             next run goes on from here.
         """
-        with self._alone():
-            if not force and not self.is_due():
-                return Step.DONE
-            journal = Journal.read(self._path) or self._begin()
+        with self._record.alone(self._place.current):
+            journal = self._record.read()
+            if journal is not None and self._next(journal) is Step.UNDO:
+                self._tell(Step.UNDO)
+                self._undo(journal)
+                journal = None
+            if answer is not None:
+                journal = self._accepted(journal, answer)
+            elif journal is None and (force or self.is_due()):
+                by_authority = self._rules.by_authority
+                journal = begin(self._place, self._registrar, self._record, by_authority=by_authority)
+            if journal is None:
+                return None if answer is None else Step.DONE
+            if self._rules.by_authority and not journal.by_authority:
+                raise begun_otherwise(self._place)
+            self._record.write(journal)
             while True:
                 step = next_step(journal, now=self._now(), overlap=self._rules.overlap)
-                if self._told is not None:
-                    self._told(step)
-                if step is Step.WAIT:
+                self._tell(step)
+                if step in {Step.ANSWER, Step.WAIT}:
                     return step
                 if step is Step.DONE:
-                    journal.remember_id(self._path)
-                    self._path.unlink(missing_ok=True)
+                    self._record.finish(journal)
                     return step
+                self._record.hold()
                 journal = _DO[step](self, journal)
-                journal.write(self._path)
+                self._record.write(journal)
 
     def abort(self) -> bool:
         """Undo a rotation whose successor is not in use yet; return False where there is nothing to undo."""
-        with self._alone():
-            journal = Journal.read(self._path)
-            if journal is None or journal.switched_at is not None:
+        with self._record.alone(self._place.current):
+            journal = self._record.read()
+            if journal is None or journal.switched_at is not None or self._is_in_use(journal.successor):
                 return False
-            successor = journal.successor
-            if successor is not None and self._place.current().certificate.thumbprint == successor.thumbprint:
-                return False
-            key_id = journal.key_id
-            if key_id is None and successor is not None:
-                key_id = self._registrar.key_id(successor.thumbprint)
-            if key_id is not None:
-                self._registrar.remove(key_id)
-            self._place.discard(journal.staged)
-            self._path.unlink(missing_ok=True)
+            self._undo(journal)
             return True
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with exclusive(self._path.with_suffix(".lock")):
-            yield
+    def _tell(self, step: Step) -> None:
+        if self._told is not None:
+            self._told(step)
 
-    def _begin(self) -> Journal:
-        old = self._place.current().certificate
-        if not old.is_self_signed:
-            raise ConfigurationError(
-                f"The certificate of {self._place.name} was issued by {old.issuer}; a self-signed successor "
-                "would not be what it is.",
-                code="not-rotatable",
-                remedy="Ask its authority for the next one: azcert csr, then azcert accept.",
-                source=self._place.name,
-            )
-        journal = Journal(
-            source=self._place.name,
-            old=old.thumbprint,
-            old_key_id=self._registrar.key_id(old.thumbprint)
-            or Journal.remembered_id(self._path, old.thumbprint),
-            staged=self._place.next_key(),
-        )
-        journal.write(self._path)
-        return journal
+    def _next(self, journal: Journal) -> Step:
+        lost = journal.switched_at is None and self._is_lost(journal)
+        return next_step(journal, now=self._now(), overlap=self._rules.overlap, lost=lost)
+
+    def _is_lost(self, journal: Journal) -> bool:
+        """Tell whether another certificate came into use, or the successor's key is gone."""
+        if self._is_in_use(journal.successor):
+            return False
+        if self._place.current().thumbprint != journal.old:
+            return True
+        if journal.spki is None:
+            return False
+        key = find_staged(journal.staged, journal.spki, password=self._password)
+        if key is None:
+            return True
+        key.close()
+        return False
+
+    def _is_in_use(self, certificate: Certificate | None) -> bool:
+        return certificate is not None and self._place.current().thumbprint == certificate.thumbprint
+
+    def _undo(self, journal: Journal) -> None:
+        self._record.hold()
+        if journal.successor is not None and (journal.asked_at or journal.key_id):
+            self._take_off(journal.successor.thumbprint, journal.key_id)
+        self._place.discard(journal.staged)
+        self._record.drop()
+
+    def _take_off(self, thumbprint: str, key_id: str | None) -> None:
+        if not self._registrar.take_off(thumbprint, key_id):
+            self.left_registered = thumbprint
+
+    def _accepted(self, journal: Journal | None, answer: Answer) -> Journal | None:
+        return accepted(journal, answer, self._place, now=self._moment())
 
     def _make(self, journal: Journal) -> Journal:
-        old = self._place.current().certificate
-        days = self._rules.days or max(1, (old.not_after - old.not_before).days)
-        # Stores and tokens give the newest: the successor begins later, however young its predecessor is.
-        moment = max(self._moment(), old.not_before + BACK_DATED + dt.timedelta(seconds=1))
-        with self._staged(journal, old) as key:
-            made = self_signed(key.signer, subject=old.subject, days=days, now=moment)
+        old = self._place.current()
+        with closing(make_staged(journal.staged, like=old, password=self._password)) as key:
+            made = self_signed_after(old, key.signer, days=self._rules.days, now=self._moment())
         self._sleep(max(0.0, made.not_before.timestamp() - self._now()))
         return journal.with_successor(made)
 
+    def _request(self, journal: Journal) -> Journal:
+        old = self._place.current()
+        with closing(make_staged(journal.staged, like=old, password=self._password)) as key:
+            return replace(journal, request=request_for(old, key.signer))
+
     def _register(self, journal: Journal) -> Journal:
         successor = _made(journal)
+        unheard = journal.asked_at is not None and not self._registrar.key_ids(successor.thumbprint)
+        if unheard and not self._registrar.sees_all and self._signs_in(journal, successor):
+            return replace(journal, proven_at=self._now())
+        # Before it is done: stopped on the way, the next run knows that it may have been.
+        journal = replace(journal, asked_at=self._now())
+        self._record.write(journal)
         return replace(journal, key_id=self._registrar.add(successor))
 
+    def _signs_in(self, journal: Journal, successor: Certificate) -> bool:
+        """Tell whether the addition that nobody heard of was done: only then the certificate signs in."""
+        assert journal.asked_at is not None, "it was asked for"  # noqa: S101
+        try:
+            self._try(journal, successor, patience=journal.asked_at + _UNHEARD - self._now())
+        except AuthenticationError as error:
+            if error.aadsts not in CERTIFICATE_REJECTED:
+                raise
+            return False
+        return True
+
     def _prove(self, journal: Journal) -> Journal:
-        successor = _made(journal)
-        with self._staged(journal, successor) as key:
-            self._prover.prove(SigningCertificate(successor, key.signer))
+        self._try(journal, _made(journal))
         return replace(journal, proven_at=self._now())
+
+    def _try(self, journal: Journal, successor: Certificate, *, patience: float | None = None) -> None:
+        with closing(made_for(journal.staged, successor, password=self._password)) as key:
+            self._prover.prove(SigningCertificate(successor, key.signer), patience=patience)
 
     def _switch(self, journal: Journal) -> Journal:
         successor = _made(journal)
         self._place.switch(journal.staged, successor)
-        used = self._place.current().certificate
+        used = self._place.current()
         if used.thumbprint != successor.thumbprint:
             raise SelectionError(
                 f"{self._place.name} gives {used.thumbprint}, not the successor {successor.thumbprint}.",
@@ -194,21 +248,9 @@ class Rotation:
         return replace(journal, switched_at=self._now())
 
     def _retire(self, journal: Journal) -> Journal:
-        key_id = journal.old_key_id or self._registrar.key_id(journal.old)
-        if key_id is not None:
-            self._registrar.remove(key_id)
-        elif not self._registrar.sees_all:
-            self.left_registered = journal.old
+        self._take_off(journal.old, journal.old_key_id)
         self._place.retire(journal.old)
         return replace(journal, retired_at=self._now())
-
-    @contextmanager
-    def _staged(self, journal: Journal, like: Certificate) -> Iterator[SignerPlace]:
-        key = staged_key(journal.staged, name=like.subject, bits=like.key_size, password=self._password)
-        try:
-            yield key
-        finally:
-            key.close()
 
     def _moment(self) -> dt.datetime:
         return dt.datetime.fromtimestamp(self._now(), dt.UTC)
@@ -222,6 +264,7 @@ def _made(journal: Journal) -> Certificate:
 
 _DO: dict[Step, Callable[[Rotation, Journal], Journal]] = {
     Step.MAKE: Rotation._make,
+    Step.REQUEST: Rotation._request,  # noqa: SLF001
     Step.REGISTER: Rotation._register,  # noqa: SLF001
     Step.PROVE: Rotation._prove,  # noqa: SLF001
     Step.SWITCH: Rotation._switch,  # noqa: SLF001

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,73 +12,64 @@ from typing import TYPE_CHECKING
 from azcert._files import read_file
 from azcert.certificate import formats
 from azcert.errors import ConfigurationError
+from azcert.rotation.place import Place
+from azcert.rotation.staged import made_for
 from azcert.sources.key_file import FileKeyPlace
-from azcert.sources.key_place import find_key
-from azcert.sources.open import open_source
 from azcert.sources.uri import FileUri, TpmUri
+from azcert.sources.writing import writing
 
 if TYPE_CHECKING:
     from azcert._redact import Secret
     from azcert.certificate.model import Certificate
-    from azcert.certificate.signer import SigningCertificate
 
 __all__ = ["FilePlace", "place"]
 
 _ACCESS_LIST = "system.posix_acl_access"
 
 
-class FilePlace:
+class FilePlace(Place):
     """``app.pem``, replaced by ``app.pem.next`` in one rename that keeps owner and mode.
 
     :param uri: the file as it is named; `TpmUri` where a TPM has the key.
     """
 
     def __init__(self, uri: FileUri | TpmUri, password: Secret | None) -> None:
-        self.name = str(uri)
+        super().__init__(uri, password)
         self._uri = uri
         # A symbolic link stays one: what it leads to is replaced.
         self._path = Path(os.path.realpath(uri.path or ""))
-        self._password = password
-
-    def current(self) -> SigningCertificate:
-        """Return the certificate in the file."""
-        return open_source(self._uri, password=self._password).load()
+        self._next = Path(f"{self._path}.next")
 
     def next_key(self) -> str:
         """Return ``FILE.next``, in the TPM where the current key is in one."""
-        path = str(self._path) + ".next"
-        if isinstance(self._uri, TpmUri):
-            return str(replace(self._uri, path=path))
-        if self.current().signer.protection == "tpm":
-            return str(TpmUri(path=path))
-        return str(replace(self._uri, path=path))
+        with self.in_use() as found:
+            in_tpm = found.signer.protection == "tpm"
+        if in_tpm and isinstance(self._uri, FileUri):
+            return str(TpmUri(path=str(self._next)))
+        return str(replace(self._uri, path=str(self._next)))
 
     def switch(self, staged: str, certificate: Certificate) -> None:
-        """Write the certificate behind the new key, then rename that file over the old one."""
-        made = Path(str(self._path) + ".next")
-        if not made.exists() and self.current().certificate.thumbprint == certificate.thumbprint:
+        """Write the certificate with its chain behind the new key, then rename that file over the old one."""
+        if not self._next.exists() and self.current().thumbprint == certificate.thumbprint:
             return
-        key = find_key(staged, password=self._password)
-        try:
-            if isinstance(key, FileKeyPlace):
-                key = key.as_pkcs12(keeps=self._is_pkcs12())
-            key.put(certificate)
-        finally:
-            key.close()
-        _allow_the_same(self._path, made)
-        made.replace(self._path)
+        with closing(made_for(staged, certificate, password=self.password)) as key:
+            kept = key.as_pkcs12(keeps=self._is_pkcs12()) if isinstance(key, FileKeyPlace) else key
+            kept.put(certificate)
+        with writing(self._path, when_taken=""):
+            _allow_the_same(self._path, self._next)
+            self._next.replace(self._path)
 
     def discard(self, staged: str) -> None:
         """Remove ``FILE.next``."""
         del staged
-        Path(str(self._path) + ".next").unlink(missing_ok=True)
+        self._next.unlink(missing_ok=True)
 
     def retire(self, old: str) -> None:
         """Do nothing: the old one went when its file was replaced."""
 
     def _is_pkcs12(self) -> bool:
         data = read_file(self._path, limit=formats.MAX_SIZE).data
-        contents = formats.load(data, password=self._password, name=str(self._path))
+        contents = formats.load(data, password=self.password, name=str(self._path))
         return contents.form.startswith("PKCS#12")
 
 

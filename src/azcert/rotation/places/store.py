@@ -8,13 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-
-from azcert._files import read_file
-from azcert.certificate import formats
-from azcert.errors import CertificateError, ConfigurationError
+from azcert.errors import ConfigurationError
+from azcert.rotation.in_store import judge_in_store, read_staged
+from azcert.rotation.place import Place, refuse_one_certificate
 from azcert.rotation.token_objects import remove_staged
-from azcert.sources.open import open_source
 from azcert.sources.uri import FileUri, Pkcs11Uri, StoreUri, TpmUri, parse_source
 from azcert.stores.directory import grants
 from azcert.stores.directory.store import DirectoryStore
@@ -23,26 +20,20 @@ from azcert.stores.find import choose
 if TYPE_CHECKING:
     from azcert._redact import Secret
     from azcert.certificate.model import Certificate
-    from azcert.certificate.signer import SigningCertificate
     from azcert.stores.passphrase import PassphraseFrom
     from azcert.stores.store import Entry
 
 __all__ = ["StorePlace", "place"]
 
 
-class StorePlace:
+class StorePlace(Place):
     """What a selector finds in one store; a successor gets the protection and grants of the one in use."""
 
     def __init__(self, uri: StoreUri, password: Secret | None, work: Path) -> None:
-        self.name = str(uri)
+        super().__init__(uri, password)
         self._uri = uri
-        self._password = password
         self._work = work
         self._store = DirectoryStore(uri.store)
-
-    def current(self) -> SigningCertificate:
-        """Return the certificate the selector means now."""
-        return open_source(self._uri, password=self._password).load()
 
     def next_key(self) -> str:
         """Choose a place in the device that has the current key, else a file among the journal's."""
@@ -64,6 +55,10 @@ class StorePlace:
             source=self.name,
         )
 
+    def judge(self, successor: Certificate) -> None:
+        """Refuse one that the selector would not find, or find older than another."""
+        judge_in_store(self._store, self._uri, successor)
+
     def switch(self, staged: str, certificate: Certificate) -> None:
         """Add the certificate with its key to the store, where it is the newest from then on."""
         before = self._entry()
@@ -76,9 +71,9 @@ class StorePlace:
             return
         self._store.add(
             certificate,
-            self._staged(staged),
+            read_staged(_path(staged), self.password),
             exportable=before.exportable,
-            passphrase=self._password if before.protection == "encrypted" else None,
+            passphrase=self.password if before.protection == "encrypted" else None,
             passphrase_from=self._store.passphrase_from(before),
             readers=grants.grants(self._store.key_path(before)),
         )
@@ -101,7 +96,7 @@ class StorePlace:
     def _remove_key(self, place: str) -> None:
         uri = parse_source(place)
         if isinstance(uri, Pkcs11Uri):
-            remove_staged(place, self._password)
+            remove_staged(place, self.password)
         elif isinstance(uri, FileUri | TpmUri) and uri.path is not None:
             Path(uri.path).unlink(missing_ok=True)
 
@@ -116,24 +111,15 @@ class StorePlace:
             where=str(self._store),
         )
 
-    def _staged(self, staged: str) -> RSAPrivateKey:
-        data = read_file(_path(staged), limit=formats.MAX_SIZE).data
-        key = formats.load(data, password=self._password, name=staged).key
-        if not isinstance(key, RSAPrivateKey):
-            raise CertificateError(
-                f"{staged} holds no RSA key.", code="key-missing", remedy="Begin anew: azcert rotate --abort"
-            )
-        return key
 
-
-def _path(staged: str) -> Path:
+def _path(staged: str) -> str:
     uri = parse_source(staged)
     assert isinstance(uri, FileUri), "it was chosen so"  # noqa: S101
-    return Path(uri.path)
+    return uri.path
 
 
 def _forget(staged: str) -> None:
-    _path(staged).unlink(missing_ok=True)
+    Path(_path(staged)).unlink(missing_ok=True)
 
 
 def place(uri: StoreUri, *, password: Secret | None, work: Path) -> StorePlace:
@@ -141,13 +127,7 @@ def place(uri: StoreUri, *, password: Secret | None, work: Path) -> StorePlace:
 
     :raises ConfigurationError: the selector names one certificate for ever.
     """
-    if uri.selector.thumbprint is not None or uri.selector.serial is not None:
-        raise ConfigurationError(
-            f"{uri} names one certificate for ever, so that its successor would not be found.",
-            code="not-rotatable",
-            remedy="Name it by ?subject=... and rotate that.",
-            source=str(uri),
-        )
+    refuse_one_certificate(uri, uri.selector)
     store = DirectoryStore(uri.store)
     entry = choose(list(store.entries()), uri.selector, now=dt.datetime.now(dt.UTC), where=str(store))
     origin = uri.password or store.passphrase_from(entry)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from azcert.errors import ConfigurationError
+from azcert.rotation.place import Place
+from azcert.rotation.staged import made_for
 from azcert.rotation.token_objects import remove_old, remove_staged
-from azcert.sources.key_place import find_key
-from azcert.sources.open import open_source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from azcert._redact import Secret
     from azcert.certificate.model import Certificate
-    from azcert.certificate.signer import SigningCertificate
     from azcert.sources.uri import Pkcs11Uri
 
 __all__ = ["TokenPlace", "place"]
@@ -24,39 +24,49 @@ __all__ = ["TokenPlace", "place"]
 _ID_BYTES = 16
 
 
-class TokenPlace:
+class TokenPlace(Place):
     """Keys of one label in one token, each with an id of its own."""
 
     def __init__(self, uri: Pkcs11Uri, password: Secret | None) -> None:
-        self.name = str(uri)
+        super().__init__(uri, password)
         self._uri = uri
-        self._password = password
-
-    def current(self) -> SigningCertificate:
-        """Return the newest certificate under the label."""
-        return open_source(self._uri, password=self._password).load()
 
     def next_key(self) -> str:
         """Choose an id; a key without a certificate is not in use."""
         return str(replace(self._uri, id=secrets.token_bytes(_ID_BYTES)))
 
+    def judge(self, successor: Certificate) -> None:
+        """Refuse one that would not be the newest of its label, or bears another name."""
+        current = self.current()
+        if successor.leaf.subject != current.leaf.subject:
+            raise ConfigurationError(
+                f"{successor.subject} is not {current.subject}, the name of the certificate in use: "
+                f"{self.name} would stand for two certificates.",
+                code="other-subject",
+                remedy="Ask the authority for the name that the request bears.",
+            )
+        if (successor.not_before, successor.not_after) <= (current.not_before, current.not_after):
+            raise ConfigurationError(
+                f"{successor.thumbprint} is valid from {successor.not_before:%Y-%m-%d %H:%M UTC} on, not "
+                f"later than {current.thumbprint}, which {self.name} would go on to give.",
+                code="not-newer",
+                remedy="Ask the authority for a certificate that begins later than the one in use.",
+            )
+
     def switch(self, staged: str, certificate: Certificate) -> None:
-        """Store the certificate: from then on it is the newest of its label."""
-        if self.current().certificate.thumbprint == certificate.thumbprint:
+        """Store the certificate and its chain: from then on it is the newest of its label."""
+        if self.current().thumbprint == certificate.thumbprint:
             return
-        key = find_key(staged, password=self._password)
-        try:
+        with closing(made_for(staged, certificate, password=self.password)) as key:
             key.put(certificate)
-        finally:
-            key.close()
 
     def discard(self, staged: str) -> None:
         """Remove the key that has no certificate yet."""
-        remove_staged(staged, self._password)
+        remove_staged(staged, self.password)
 
     def retire(self, old: str) -> None:
         """Remove the old certificate and its key from the token."""
-        remove_old(self._uri, old, self._password)
+        remove_old(self._uri, old, self.password)
 
 
 def place(uri: Pkcs11Uri, *, password: Secret | None, work: Path) -> TokenPlace:
