@@ -14,8 +14,8 @@ import os
 import select
 import stat
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from azcert.errors import AccessError, CertificateError, ConfigurationError
 
@@ -76,17 +76,19 @@ PIPE_PATIENCE = 5.0
 """Seconds; who writes into a pipe is a program that was started at the same time."""
 
 
-@dataclass(frozen=True)
-class FileRead:
+class FileRead(NamedTuple):
     """A file's *data* with what its open descriptor said about it, so that nothing can be swapped in between.
 
     :param read_only: True on a mount that is read-only.
     """
 
     path: str
-    data: bytes = field(repr=False)
+    data: bytes
     status: os.stat_result
     read_only: bool
+
+    def __repr__(self) -> str:
+        return f"<FileRead {self.path}>"
 
 
 def read_file(path: str | os.PathLike[str], *, limit: int, patience: float = PIPE_PATIENCE) -> FileRead:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Block", "decode_base64", "find_blocks", "text_of"]
 
@@ -18,13 +18,16 @@ _SHORTEST_UTF16 = 4
 _SPACE = 0x20
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """One PEM block: its *label*, RFC 1421 *headers* and *body*, the base64 text without white space."""
 
     label: str
     headers: dict[str, str]
     body: str
+
+    def __repr__(self) -> str:
+        # The body may be a private key.
+        return f"<Block {self.label}>"
 
     @property
     def legacy_encrypted(self) -> bool:

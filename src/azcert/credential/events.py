@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from azcert.credential.fork_lock import ForkLock
 
@@ -29,8 +29,7 @@ class EventKind(enum.StrEnum):
     """A token came from the persistent or shared cache."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One thing that happened; nothing in it is secret."""
 
     kind: EventKind

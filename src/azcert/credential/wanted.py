@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from time import monotonic, time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,8 +27,7 @@ class Clock(NamedTuple):
 SYSTEM_CLOCK = Clock()
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """Who asks, and where: what does not change while a credential lives."""
 
     tenant_id: str

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode, urlsafe_b64encode
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -25,8 +24,7 @@ LIFETIME = 600
 """Seconds an assertion is valid: Microsoft advises five to ten minutes, and every MSAL uses ten."""
 
 
-@dataclass(frozen=True)
-class AssertionRequest:
+class AssertionRequest(NamedTuple):
     """What one assertion says; equal requests may share one assertion while it is valid.
 
     :param audience: the token endpoint.

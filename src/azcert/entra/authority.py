@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import string
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from azcert import errors
@@ -64,8 +64,7 @@ _PATH = re.compile(r"(/[A-Za-z0-9._~\-]+)*")
 _REGION = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
-@dataclass(frozen=True)
-class Authority:
+class Authority(NamedTuple):
     """Where tokens are issued.
 
     :param host: host, with its port where one was given.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 __all__ = ["Flow", "LongFlow", "Pause", "Request", "Response", "Work", "answer_to"]
@@ -32,27 +32,31 @@ class Pause(NamedTuple):
     seconds: float
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """One HTTP request. The body is never shown by ``repr``: it may hold an assertion."""
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = MappingProxyType({})
+    body: bytes | None = None
     timeout: float | None = None
     """Seconds until the whole answer is here; None for the transport's own limits."""
 
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.url}>"
 
-@dataclass(frozen=True)
-class Response:
+
+class Response(NamedTuple):
     """One HTTP response; header names are lower case. The body is never shown by ``repr``."""
 
     status: int
     headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-    raw: Any = field(default=None, repr=False, compare=False)
+    body: bytes
+    raw: Any = None
     """azure-core's response object, for exceptions."""
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status}>"
 
     def json(self) -> dict[str, Any]:
         """Return the body as a JSON object, or an empty one when it is anything else."""
