@@ -3,7 +3,7 @@
     python -m bench [--runs N] [--only NAME] [--markdown FILE]
 
 ``--only`` picks by name: importing, second_process, calling, remembering, herds, fleets, asking, signing,
-javascript, devices, lookups.
+javascript, devices, lookups, secrets, files.
 ``--markdown`` also writes the table and the machine between the two marks in FILE.
 """
 
@@ -14,7 +14,7 @@ import os
 import sys
 from pathlib import Path
 
-from bench import places
+from bench import places, settings
 from bench.rows import Row, measure
 from bench.setting import setting
 from bench.table import HEADINGS, cells, machine, markdown
@@ -39,7 +39,7 @@ def main() -> int:
     _line(HEADINGS)
     rows: list[Row] = []
     with setting() as place:
-        for measured in (measure, places.measure):
+        for measured in (measure, places.measure, settings.measure):
             for row in measured(place, given.runs, given.only):
                 rows.append(row)
                 _line(cells(row))
