@@ -25,6 +25,7 @@ _CONSTANTS: dict[str, tuple[str | None, Scalar]] = {
     "false": ("False", False),
     "null": (None, None),
 }
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 _MAX_DIGITS = 400
 _STRING = JSONDecoder()
 
@@ -141,7 +142,7 @@ class _Reader:
         except JSONDecodeError as error:
             self._at = error.pos
             raise self._fault(f"This text is no JSON string: {error.msg.lower()}.") from None
-        if any(0xD800 <= ord(char) <= 0xDFFF for char in value):  # noqa: PLR2004 - the surrogates' range
+        if _HALF_PAIR.search(value):
             raise self._fault("The text before here has half of a surrogate pair.")
         return str(value)
 
