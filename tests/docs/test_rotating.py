@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs" / "rotating.md"
 
 # What each step writes into the journal.
-WRITES = {
+WRITES: dict[Step, dict[str, object]] = {
     Step.MAKE: {"certificate": "PEM"},
+    Step.REQUEST: {"request": "PEM"},
+    Step.ANSWER: {"certificate": "PEM"},
     Step.REGISTER: {"key_id": "id"},
     Step.PROVE: {"proven_at": 0.0},
     Step.SWITCH: {"switched_at": 0.0},
@@ -25,13 +27,15 @@ WRITES = {
 }
 
 
-def diagram() -> str:
+def way(*, by_authority: bool) -> list[str]:
     """Walk through the plan and draw the way."""
-    journal, now = Journal("source", "old", None, "staged"), 0.0
+    journal, now = Journal("source", "old", None, "staged", by_authority=by_authority), 0.0
     step = next_step(journal, now=now, overlap=1)
-    lines = ["stateDiagram-v2", f"    [*] --> {step}"]
+    lines = [f"    [*] --> {step}"]
     while step is not Step.DONE:
         lines.append(f"    {step}: {step} - {MEANING[step]}")
+        if next_step(journal, now=now, overlap=1, lost=True) is Step.UNDO:
+            lines.append(f"    {step} --> undo")
         if step is Step.WAIT:
             now = 2.0
         else:
@@ -39,7 +43,14 @@ def diagram() -> str:
         following = next_step(journal, now=now, overlap=1)
         lines.append(f"    {step} --> {following if following is not Step.DONE else '[*]'}")
         step = following
-    return "\n".join(lines)
+    return lines
+
+
+def diagram() -> str:
+    """Draw both ways, what they have in common once."""
+    lines = [*way(by_authority=False), *way(by_authority=True)]
+    undo = [f"    undo: undo - {MEANING[Step.UNDO]}", "    undo --> [*]"]
+    return "\n".join(["stateDiagram-v2", *dict.fromkeys(lines), *undo])
 
 
 def test_the_diagram_is_the_plan() -> None:

@@ -136,6 +136,8 @@ class DotnetStore:
     def add(self, certificate: Certificate, key: RSAPrivateKey | None = None) -> Entry:
         """Write a certificate as .NET does: folder 0700, file 0600, no password; it replaces its own file.
 
+        The chain goes into the same file: .NET passes it over, and azcert's credential may have to send it.
+
         :raises AccessError: the folder is not this user's alone.
         """
         present = self.get(certificate.thumbprint)
@@ -143,7 +145,8 @@ class DotnetStore:
         folder = open_folder(self.folder)
         if folder is not None:
             os.close(folder)
-        data = serialize_key_and_certificates(None, key, certificate.leaf, None, NoEncryption())
+        chain = certificate.chain or None
+        data = serialize_key_and_certificates(None, key, certificate.leaf, chain, NoEncryption())
         if present is not None and (key is None or present.path is None):
             return present
         if present is not None and present.path is not None:
