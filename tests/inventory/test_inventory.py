@@ -11,11 +11,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from azcert import CertificateCredential
 from azcert.emulator.ready_made import CLIENT_ID
+from azcert.errors import RegistrationError
+from azcert.inventory.ledger import Ledger
+from azcert.inventory.take import take
+from azcert.registration.sync import Registrations
 from support.browser import Reader, dom, screenshot
 from support.command import azcert
 from support.fleet import certificate, client_id, plant_app, plant_fleet, secret
@@ -25,10 +32,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from azcert.emulator.fixture import AzcertEmulator
+    from azcert.inventory.take import Progress
 
 GRAPH = "00000003-0000-0000-c000-000000000000"
 FLEET = int(os.environ.get("AZCERT_TEST_FLEET", "10000"))
 """Applications of the large inventory."""
+DEEP = 10_000 if os.environ.get("AZCERT_STRESS") else 400
+"""Applications of the large one that reads each certificate."""
 
 
 def days(number: float) -> dt.datetime:
@@ -159,7 +169,66 @@ def test_ten_thousand_apps_in_bounded_memory_and_few_requests(
     assert len(json.loads("[" + ",".join((tmp_path / "all.json").read_text().splitlines()) + "]")) > FLEET
 
 
-def measured(folder: Path) -> tuple[float, int]:
+@pytest.mark.timeout(600)
+def test_deep_reads_many_apps_at_once_in_bounded_memory_and_obeys_the_throttling_of_each(
+    azcert_environment: AzcertEmulator, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    # The emulator remembers the last thousand requests only.
+    azcert_environment.world.requests = deque()
+    plant_fleet(azcert_environment, 20)
+    small = measured(tmp_path, "--deep")
+    plant_fleet(azcert_environment, DEEP)
+    azcert_environment.requests.clear()
+    throttled = {"error": {"code": "TooManyRequests", "message": "slow down"}}
+    azcert_environment.faults.add(
+        "answer",
+        path="/v1.0/applications/*",
+        status=429,
+        headers={"Retry-After": "1"},
+        body=throttled,
+        skip=100,
+        times=30,
+    )
+    large = measured(tmp_path, "--deep")
+    record_property("seconds", large[0])
+    record_property("peak memory in MB", large[1])
+    batches = [each for each in azcert_environment.requests if each["path"] == "/v1.0/$batch"]
+    record_property("requests", len(batches) + DEEP // 999 + 1)
+    found = [json.loads(line) for line in (tmp_path / "all.json").read_text().splitlines()]
+    # An app is read where one of its certificates is valid; all of that app are known then.
+    read = {each["appId"] for each in found if each["kind"] == "certificate" and each["daysLeft"] >= 0}
+    assert len(read) > DEEP // 2
+    known = {each["appId"] for each in found if each.get("keySize")}
+    assert read == known
+    # 30 answers were "later": two batches brought half of what they asked for, or nothing.
+    assert len(read) // 20 <= len(batches) <= len(read) // 20 + 4
+    pauses = [after["at"] - before["at"] for before, after in pairwise(batches)]
+    assert sum(pause >= 1 for pause in pauses) >= 2
+    assert large[1] - small[1] < 60
+
+
+def test_a_deep_inventory_ends_where_graph_never_stops_throttling(
+    tenant: AzcertEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rested: list[float] = []
+    monkeypatch.setattr("azcert.wire.sync.time.sleep", rested.append)
+    tenant.faults.add("answer", path="/v1.0/applications/*", status=429, times=None)
+    told: list[Progress] = []
+    who = CertificateCredential(tenant.tenant_id, tenant.client_id, certificate=tenant.certificate_path)
+    with (
+        Ledger(None, owner="contoso") as ledger,
+        Registrations(who) as client,
+        pytest.raises(RegistrationError) as never,
+    ):
+        take(client, ledger, deep=True, now=days(0), told=told.append)
+    assert (never.value.code, "then none 8 times" in never.value.message) == ("throttled", True)
+    assert "--resume" in str(never.value.remedy)
+    # Without Retry-After, twice as long each time, and those who watch are told.
+    assert rested == [4, 8, 16, 32, 60, 60, 60]
+    assert [each.pause for each in told if each.stage == "certificates"] == rested
+
+
+def measured(folder: Path, *options: str) -> tuple[float, int]:
     """Take the inventory; return the seconds and the peak memory in megabytes."""
     program = (
         "import resource, subprocess, sys\n"
@@ -171,7 +240,7 @@ def measured(folder: Path) -> tuple[float, int]:
     done = subprocess.run(
         [
             *(sys.executable, "-c", program, "inventory", "--json"),
-            *("--out", str(folder / "all.json"), "--html", str(folder / "all.html")),
+            *("--out", str(folder / "all.json"), "--html", str(folder / "all.html"), *options),
         ],
         capture_output=True,
         text=True,
@@ -235,7 +304,9 @@ def test_a_deep_run_that_was_refused_goes_on_with_the_next_application(
     assert stopped.returncode == 1
     tenant.requests.clear()
     assert of("soon", lines("--deep", "--resume", state))[0]["keySize"] == 1024
-    assert len(asked(tenant)) == 2, "the page and one application were kept"
+    read = [path for path in asked(tenant) if path.startswith("/v1.0/applications/")]
+    assert len(read) == 1, "the page, and the two applications of the batch that came, were kept"
+    assert "/v1.0/applications" not in asked(tenant)
 
 
 def test_the_address_of_a_page_that_is_too_old_begins_again(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -170,13 +171,19 @@ class _Meter(ExitStack):
         super().__init__()
         self._stream = stream
         self._shown = False
+        self._began: dict[str, float] = {}
         self.callback(self._clear)
 
     def show(self, progress: Progress) -> None:
         if not self._stream.isatty():
             return
-        total = "" if progress.total is None else f" of {progress.total}"
-        self._stream.write(f"\r\x1b[KReading {progress.stage}: {progress.done}{total}")
+        began = self._began.setdefault(progress.stage, time.monotonic())
+        text = f"Reading {progress.stage}: {progress.done:,}"
+        if progress.total is not None:
+            text += f" of {progress.total:,}{_left(progress.done, progress.total, time.monotonic() - began)}"
+        if progress.pause:
+            text += f"; Microsoft Graph asks for a pause of {progress.pause:.0f} s"
+        self._stream.write(f"\r\x1b[K{text}")
         self._stream.flush()
         self._shown = True
 
@@ -184,3 +191,9 @@ class _Meter(ExitStack):
         if self._shown:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
+
+
+def _left(done: int, total: int, seconds: float) -> str:
+    """Say how long the rest will take if it goes on as it went, where that is minutes."""
+    minutes = seconds / done * (total - done) / 60 if done else 0.0
+    return f", about {minutes:.0f} min left" if minutes >= 1 else ""

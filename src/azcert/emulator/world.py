@@ -72,7 +72,8 @@ class World:
     record: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
     """What clients sent and how it ended, newest last; assertions decoded, never a signature or a secret."""
     requests: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
-    """Every request, newest last: ``at``, ``method``, ``host``, ``path``, ``status``, ``fault`` if any."""
+    """Every request, newest last: ``at``, ``method``, ``host``, ``path``, ``status``, ``fault`` if any, and
+    ``batch`` where it was a part of Graph's ``$batch``."""
     faults: Faults = field(default_factory=Faults)
     """What shall go wrong."""
     token_lifetime: int = 3599

@@ -16,7 +16,7 @@ from azcert.errors import ConfigurationError
 from azcert.inventory.model import Credential, Kind, Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -150,18 +150,21 @@ class Ledger:
         )
         return [row[0] for row in rows]
 
-    def keep_examined(self, object_id: str, certificates: Iterable[Examined]) -> None:
-        """Keep what the bytes of an application's certificates say."""
+    def keep_examined(self, found: Mapping[str, Iterable[Examined]]) -> None:
+        """Keep what the bytes of applications' certificates say, by the applications' object ids."""
         with self.transaction():
-            self._connection.executemany(
-                "UPDATE credential SET key_type = ?, key_size = ?, signature_hash = ? "
-                "WHERE object_id = ? AND key_id = ?",
-                [
-                    (each.key_type, each.key_size, each.signature_hash, object_id, each.key_id)
-                    for each in certificates
-                ],
-            )
-            self._connection.execute("UPDATE application SET examined = 1 WHERE object_id = ?", (object_id,))
+            for object_id, certificates in found.items():
+                self._connection.executemany(
+                    "UPDATE credential SET key_type = ?, key_size = ?, signature_hash = ? "
+                    "WHERE object_id = ? AND key_id = ?",
+                    [
+                        (each.key_type, each.key_size, each.signature_hash, object_id, each.key_id)
+                        for each in certificates
+                    ],
+                )
+                self._connection.execute(
+                    "UPDATE application SET examined = 1 WHERE object_id = ?", (object_id,)
+                )
 
     def forget_applications(self) -> None:
         """Begin again with the first page."""
@@ -169,6 +172,12 @@ class Ledger:
             self._connection.execute("DELETE FROM credential")
             self._connection.execute("DELETE FROM application")
             self._connection.execute("DELETE FROM fact WHERE name = 'applications'")
+
+    def forget_uses(self) -> None:
+        """Likewise for the report on sign-ins."""
+        with self.transaction():
+            self._connection.execute("DELETE FROM use")
+            self._connection.execute("DELETE FROM fact WHERE name = 'uses'")
 
     # Results
 

@@ -6,20 +6,26 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
-from azcert.errors import RegistrationError
+from azcert.errors import RegistrationError, TransportError
+from azcert.registration.graph import refusal
 from azcert.registration.model import Application
 
 if TYPE_CHECKING:
-    from azcert.registration.graph import Graph
-    from azcert.wire.message import Flow
+    from collections.abc import Sequence
 
-__all__ = ["Page", "Use", "application", "applications_url", "page", "use_page", "uses_url"]
+    from azcert.registration.graph import Graph
+    from azcert.wire.message import Flow, Response
+
+__all__ = ["Answers", "Page", "Use", "applications", "applications_url", "page", "use_page", "uses_url"]
 
 LARGEST_PAGE = 999
 """https://learn.microsoft.com/graph/api/application-list; fewer pages are fewer requests to be throttled."""
 
 _SELECT = "id,appId,displayName,keyCredentials,passwordCredentials"
+_OK = 200
 _FORBIDDEN = 403
+_GONE = 404
+_LATER = {424, 429, 500, 502, 503, 504}
 
 
 class Page(NamedTuple):
@@ -50,10 +56,49 @@ def page(graph: Graph, url: str) -> Flow[Page]:
     return Page(found, body.get("@odata.nextLink"))
 
 
-def application(graph: Graph, object_id: str) -> Flow[Application]:
-    """Read one application with the bytes of its certificates; Graph gives about 150 of these a minute."""
-    body = yield from graph.call("GET", f"/applications/{object_id}", select=_SELECT)
-    return Application.read(body)
+class Answers(NamedTuple):
+    """What a batch brought.
+
+    :param found: applications by their object ids; None where somebody deleted it since it was listed.
+    :param later: object ids that Graph had no answer for yet.
+    :param retry_after: seconds until these may be asked for again, where Graph says so.
+    :param refused: why Graph refused one of the others; None where it refused none.
+    """
+
+    found: dict[str, Application | None]
+    later: list[str]
+    retry_after: float | None = None
+    refused: RegistrationError | None = None
+
+
+def applications(graph: Graph, object_ids: Sequence[str]) -> Flow[Answers]:
+    """Read a batch of applications with the bytes of their certificates.
+
+    Graph gives 150 of these a minute in a tenant, in batches or not
+    (https://learn.microsoft.com/graph/api/application-get).
+    """
+    paths = [f"/applications/{each}?$select={_SELECT}" for each in object_ids]
+    try:
+        replies = yield from graph.batch(paths)
+    except TransportError as error:
+        if not error.details.get("retryable"):
+            raise
+        return Answers({}, list(object_ids))
+    answers, waits = Answers({}, []), []
+    for object_id, path, reply in zip(object_ids, paths, replies, strict=True):
+        if reply is None or reply.status in _LATER:
+            answers.later.append(object_id)
+            waits.append(_retry_after(reply))
+        elif reply.status in {_OK, _GONE}:
+            answers.found[object_id] = Application.read(reply.json()) if reply.status == _OK else None
+        else:
+            answers = answers._replace(refused=refusal("GET", graph.base + path, reply))
+    return answers._replace(retry_after=max(waits, default=0.0) or None)
+
+
+def _retry_after(reply: Response | None) -> float:
+    text = "" if reply is None else reply.headers.get("retry-after", "")
+    return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
 def uses_url(graph: Graph) -> str:

@@ -9,6 +9,8 @@ from azcert.certificate.model import Certificate
 from azcert.errors import RegistrationError
 from azcert.inventory import reading
 from azcert.inventory.model import Examined
+from azcert.registration.graph import BATCH
+from azcert.wire.message import Pause
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -17,11 +19,13 @@ if TYPE_CHECKING:
     from azcert.inventory.ledger import Ledger
     from azcert.registration.model import Application
     from azcert.registration.sync import Registrations
+    from azcert.wire.message import Flow
 
 __all__ = ["Progress", "take"]
 
 _EXPIRED_TOKEN = "Directory_ExpiredPageToken"  # noqa: S105 - Graph's code for an old address of a page
-_GONE = 404
+_FRUITLESS = 8
+_LONGEST_PAUSE = 60.0
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,13 @@ class Progress:
 
     :param stage: ``applications``, ``activity``, ``certificates``.
     :param total: None where Graph does not tell.
+    :param pause: seconds for which nothing happens now, because Graph throttles.
     """
 
     stage: str
     done: int
     total: int | None = None
+    pause: float = 0.0
 
 
 def take(
@@ -60,53 +66,78 @@ def take(
 
 
 def _applications(registrations: Registrations, ledger: Ledger, told: Callable[[Progress], None]) -> None:
-    graph = registrations.graph
-    resumed = url = ledger.progress("applications")
-    if url is None:
-        url = reading.applications_url(graph)
+    def read(url: str) -> str | None:
+        page = registrations.run(reading.page(registrations.graph, url))
+        ledger.keep_page(page)
+        told(Progress("applications", ledger.totals().applications))
+        return page.following
+
+    first = reading.applications_url(registrations.graph)
+    _pages(ledger.progress("applications"), first, read, ledger.forget_applications)
+
+
+def _activity(registrations: Registrations, ledger: Ledger, told: Callable[[Progress], None]) -> None:
+    done = 0
+
+    def read(url: str) -> str | None:
+        nonlocal done
+        uses, following = registrations.run(reading.use_page(registrations.graph, url))
+        ledger.keep_uses(uses, following)
+        done += len(uses)
+        told(Progress("activity", done))
+        return following
+
+    _pages(ledger.progress("uses"), reading.uses_url(registrations.graph), read, ledger.forget_uses)
+
+
+def _pages(
+    resumed: str | None, first: str, read: Callable[[str], str | None], forget: Callable[[], None]
+) -> None:
+    """Read page after page, from where an earlier run was stopped; *read* tells the next page's address."""
+    url = first if resumed is None else resumed
     while url:
         try:
-            page = registrations.run(reading.page(graph, url))
+            url = read(url) or ""
         except RegistrationError as error:
             # The address of a page does not last for ever; of one just given it does.
             if url != resumed or error.details.get("graph_code") != _EXPIRED_TOKEN:
                 raise
-            ledger.forget_applications()
-            url = reading.applications_url(graph)
-            continue
-        ledger.keep_page(page)
-        told(Progress("applications", ledger.totals().applications))
-        url = page.following
-
-
-def _activity(registrations: Registrations, ledger: Ledger, told: Callable[[Progress], None]) -> None:
-    graph, done = registrations.graph, 0
-    url = ledger.progress("uses")
-    if url is None:
-        url = reading.uses_url(graph)
-    while url:
-        uses, following = registrations.run(reading.use_page(graph, url))
-        ledger.keep_uses(uses, following)
-        done += len(uses)
-        told(Progress("activity", done))
-        url = following or ""
+            forget()
+            url = first
 
 
 def _certificates(
     registrations: Registrations, ledger: Ledger, now: dt.datetime, told: Callable[[Progress], None]
 ) -> None:
     waiting = ledger.unexamined(now)
-    for done, object_id in enumerate(waiting, 1):
-        try:
-            found = registrations.run(reading.application(registrations.graph, object_id))
-        except RegistrationError as error:
-            # Somebody deleted it since it was listed.
-            if error.details.get("status") != _GONE:
-                raise
-            ledger.keep_examined(object_id, ())
-        else:
-            ledger.keep_examined(object_id, _examined(found))
-        told(Progress("certificates", done, len(waiting)))
+    total, fruitless = len(waiting), 0
+    while waiting:
+        asked, rest = waiting[:BATCH], waiting[BATCH:]
+        answers = registrations.run(reading.applications(registrations.graph, asked))
+        ledger.keep_examined(
+            {each: [] if found is None else list(_examined(found)) for each, found in answers.found.items()}
+        )
+        waiting = answers.later + rest
+        done = total - len(waiting)
+        if answers.refused is not None:
+            raise answers.refused
+        fruitless = 0 if answers.found else fruitless + 1
+        if fruitless == _FRUITLESS:
+            raise RegistrationError(
+                f"Microsoft Graph gave {done:,} of {total:,} applications, then none {_FRUITLESS} times.",
+                code="throttled",
+                remedy="Try again later; with --resume FILE it goes on from there.",
+            )
+        pause = 0.0
+        if answers.later:
+            pause = answers.retry_after or min(2.0 ** (fruitless + 1), _LONGEST_PAUSE)
+        told(Progress("certificates", done, total, pause))
+        if pause:
+            registrations.run(_rest(pause))
+
+
+def _rest(seconds: float) -> Flow[None]:
+    yield Pause(seconds)
 
 
 def _examined(application: Application) -> Iterator[Examined]:

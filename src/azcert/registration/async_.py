@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from azcert.registration.applications import SETTLE, Applications
-from azcert.registration.graph import DEFAULT_AUTHORITY, Graph, graph_host
+from azcert.registration.graph import DEFAULT_AUTHORITY, RETRIES, Graph, graph_host
 from azcert.wire.async_ import AsyncChannel
 
 if TYPE_CHECKING:
@@ -45,8 +45,10 @@ class Registrations:
 
         graph = Graph(graph_host(authority))
         self._flows = Applications(graph, settle=settle)
-        # Graph throttles by 429 with Retry-After, which azure-core's retry policy obeys.
-        signed = [AsyncRetryPolicy(**options), AsyncBearerTokenCredentialPolicy(credential, graph.scope)]
+        signed = [
+            AsyncRetryPolicy(**{**RETRIES, **options}),
+            AsyncBearerTokenCredentialPolicy(credential, graph.scope),
+        ]
         self._channel = AsyncChannel(
             {**options, "per_call_policies": [*options.get("per_call_policies", ()), *signed]}
         )

@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from azcert.errors import RegistrationError
-from azcert.wire.message import Request, answer_to
+from azcert.wire.message import Request, Response, answer_to
 
 if TYPE_CHECKING:
-    from azcert.wire.message import Flow, Response
+    from collections.abc import Sequence
 
-__all__ = ["DEFAULT_AUTHORITY", "Graph", "graph_host"]
+    from azcert.wire.message import Flow
+
+__all__ = ["BATCH", "DEFAULT_AUTHORITY", "RETRIES", "Graph", "graph_host", "refusal"]
 
 DEFAULT_AUTHORITY = "login.microsoftonline.com"
+BATCH = 20
+"""Requests that fit into one batch: https://learn.microsoft.com/graph/json-batching"""
+RETRIES = {"retry_status": 8}
+"""Keywords of azure-core's retry policy, which obeys Retry-After; a busy Graph throttles again and again."""
 
 # Microsoft Graph's national deployments: https://learn.microsoft.com/graph/deployments
 _HOSTS = {
@@ -32,8 +38,10 @@ _REMEDIES = {
     "Request_ResourceNotFound": "Check the id and the tenant; something just created may take a minute.",
     "Directory_ResourceSizeExceeded": "Remove expired credentials first: `azcert app credentials APP`.",
     "CredentialInvalidLifetimeAsPerAppPolicy": "Make a certificate that ends sooner: `azcert new --days`.",
+    "TooManyRequests": "Others ask much of this tenant's Graph as well: try again in some minutes.",
 }
 _FIRST_REFUSAL = 400
+_FAILED_DEPENDENCY = 424
 
 
 def graph_host(authority: str) -> str:
@@ -68,11 +76,35 @@ class Graph:
             sent["Content-Type"] = "application/json"
         reply = yield from answer_to(Request(method, url, sent, content))
         if reply.status >= _FIRST_REFUSAL:
-            raise _refused(method, url, reply)
+            raise refusal(method, url, reply)
         return reply.json()
 
+    def batch(self, paths: Sequence[str]) -> Flow[list[Response | None]]:
+        """GET at most `BATCH` *paths* at once; return their answers in this order, None where one lacks.
 
-def _refused(method: str, url: str, reply: Response) -> RegistrationError:
+        Graph throttles each by itself: an answer of 429 is the caller's to wait for, no policy sees it.
+
+        :raises RegistrationError: Graph refused the batch.
+        """
+        url = f"{self.base}/$batch"
+        asked = [{"id": str(number), "method": "GET", "url": path} for number, path in enumerate(paths)]
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        content = json.dumps({"requests": asked}).encode()
+        reply = yield from answer_to(Request("POST", url, headers, content))
+        # Where one was throttled, the batch itself may say that what depends on it failed.
+        if reply.status >= _FIRST_REFUSAL and reply.status != _FAILED_DEPENDENCY:
+            raise refusal("POST", url, reply)
+        found = {str(each.get("id")): _answer(each) for each in reply.json().get("responses") or ()}
+        return [found.get(each["id"]) for each in asked]
+
+
+def _answer(part: dict[str, Any]) -> Response:
+    headers = {name.lower(): str(value) for name, value in (part.get("headers") or {}).items()}
+    return Response(int(part.get("status") or 0), headers, json.dumps(part.get("body")).encode())
+
+
+def refusal(method: str, url: str, reply: Response) -> RegistrationError:
+    """Say what Graph refused and what to do."""
     error = reply.json().get("error") or {}
     code = str(error.get("code") or f"HTTP {reply.status}")
     text = str(error.get("message") or "no message")

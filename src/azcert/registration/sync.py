@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from azcert.registration.applications import SETTLE, Applications
-from azcert.registration.graph import DEFAULT_AUTHORITY, Graph, graph_host
+from azcert.registration.graph import DEFAULT_AUTHORITY, RETRIES, Graph, graph_host
 from azcert.wire.sync import Channel
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ class Registrations:
 
         graph = self.graph = Graph(graph_host(authority))
         self._flows = Applications(graph, settle=settle)
-        # Graph throttles by 429 with Retry-After, which azure-core's retry policy obeys.
-        signed = [RetryPolicy(**options), BearerTokenCredentialPolicy(credential, graph.scope)]
+        signed = [RetryPolicy(**{**RETRIES, **options}), BearerTokenCredentialPolicy(credential, graph.scope)]
         self._channel = Channel(
             {**options, "per_call_policies": [*options.get("per_call_policies", ()), *signed]}
         )

@@ -136,15 +136,24 @@ class Directory:
         return {**item, "app": app}
 
     def _find(self, object_id: str, member: str) -> App:
+        app = self._indexed(object_id, member)
+        if app is None:
+            # All at once: whoever asks for one by its object id will ask for others.
+            with self._documents.transaction():
+                for each in self.after(""):
+                    for name in ("id", "servicePrincipalId"):
+                        if each.get(name):
+                            self._documents.put("graph-index", each[name].lower(), each["appId"].lower())
+            app = self._indexed(object_id, member)
+        if app is None:
+            raise GraphRefusal(faults.NOT_FOUND, id=object_id)
+        return app
+
+    def _indexed(self, object_id: str, member: str) -> App | None:
         wanted = object_id.lower()
         hint = self._documents.get("graph-index", wanted)
         app = self.by_client_id(hint) if isinstance(hint, str) else None
-        if app is None or str(app.get(member, "")).lower() != wanted:
-            app = next((each for each in self.after("") if str(each.get(member, "")).lower() == wanted), None)
-            if app is None:
-                raise GraphRefusal(faults.NOT_FOUND, id=object_id)
-            self._documents.put("graph-index", wanted, app["appId"].lower())
-        return app
+        return app if app is not None and str(app.get(member, "")).lower() == wanted else None
 
     def _is_mine(self, app: App) -> bool:
         return str(app.get("tenant", "")).lower() == self.tenant
