@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from azure.keyvault.secrets import SecretClient
 
+from azcert import DefaultCredential
 from support.command import azcert
 
 if TYPE_CHECKING:
@@ -49,18 +51,82 @@ def test_list_prints_names_only() -> None:
     assert "value" not in described[0]
 
 
-def test_a_missing_secret_is_one_line_and_exit_code_1() -> None:
+def test_a_missing_secret_names_it_and_its_vault_and_what_to_do() -> None:
     done = azcert("secret", "get", "missing")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("azcert: (SecretNotFound) A secret with (name/id) missing was not found")
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr == (
+        "azcert: There is no secret missing in kv-demo.vault.azure.net.\n"
+        "See what there is: azcert secret list --vault kv-demo\n"
+    )
+    done = azcert("secret", "get", "myTestSecret1", "--version", "0" * 32)
+    assert f"no secret myTestSecret1/{'0' * 32} in kv-demo" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["", "bad name!", "a/b", "../keys", "x" * 128, "straße"])
+def test_what_is_no_secrets_name_is_wrong_usage_and_asks_nobody(
+    name: str, azcert_emulator: AzcertEmulator
+) -> None:
+    done = azcert("secret", "get", name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is no secret's name: letters, digits and hyphens, at most 127." in done.stderr
+    assert not azcert_emulator.requests
+
+
+def test_a_disabled_secret_is_told_with_the_command_that_enables_it(azcert_emulator: AzcertEmulator) -> None:
+    with DefaultCredential() as credential, SecretClient(azcert_emulator.vault_url, credential) as client:
+        client.update_secret_properties("myTestSecret1", enabled=False)
+    done = azcert("secret", "get", "myTestSecret1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert (
+        "Could not read the secret myTestSecret1 of kv-demo.vault.azure.net: it is disabled." in done.stderr
+    )
+    assert "az keyvault secret set-attributes --vault-name kv-demo --name myTestSecret1" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "role"),
+    [
+        (("get", "myTestSecret1"), "secrets-reader"),
+        (("list",), "secrets-reader"),
+        (("set", "x", "--file", "-"), "secrets-officer"),
+    ],
+)
+def test_without_a_right_the_role_is_named(
+    command: tuple[str, ...], role: str, azcert_emulator: AzcertEmulator
+) -> None:
+    documents = azcert_emulator.world.documents
+    for key, _ in documents.items("role"):
+        documents.put("role", key, [])
+    done = azcert("secret", *command, stdin="value")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "this identity has no right to." in done.stderr
+    assert f"azcert app grant {role} --vault kv-demo" in done.stderr
+
+
+def test_what_is_no_value_is_not_stored(tmp_path: Path, azcert_emulator: AzcertEmulator) -> None:
+    (tmp_path / "key.pfx").write_bytes(b"\xff\xfe\x00")
+    done = azcert("secret", "set", "x", "--file", tmp_path / "key.pfx")
+    assert done.returncode == 1
+    assert "no UTF-8 text" in done.stderr
+    done = azcert("secret", "set", "x", "--file", "-", stdin="\n")
+    assert done.returncode == 1
+    assert "The value is empty; nothing was stored." in done.stderr
+    done = azcert("secret", "set", "x", stdin="value\n")
+    assert done.returncode == 2
+    assert "There is no terminal to ask for the value on" in done.stderr
+    assert not azcert_emulator.requests
+
+
+def test_line_breaks_within_a_value_stay_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "value").write_bytes(b"one\r\ntwo\n\r\n")
+    assert azcert("secret", "set", "x", "--file", tmp_path / "value").returncode == 0
+    assert json.loads(azcert("secret", "get", "x", "--json").stdout)["value"] == "one\r\ntwo\n"
 
 
 def test_a_vault_that_cannot_be_reached_is_told_without_wrappings() -> None:
     done = azcert("secret", "get", "x", "--vault", "nosuch")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("azcert: The service could not be reached: ")
+    assert done.stderr.startswith("azcert: Could not read the secret x of nosuch.vault.azure.net: ")
     assert "no vault named nosuch." in done.stderr
     assert "Error(" not in done.stderr
 
@@ -70,10 +136,20 @@ def test_a_vault_may_be_named_by_its_address(azcert_emulator: AzcertEmulator) ->
     assert done.returncode == 0, done.stderr
 
 
-def test_something_that_is_no_vault_is_wrong_usage() -> None:
-    done = azcert("secret", "get", "x", "--vault", "kv-demo.vault.azure.net")
+@pytest.mark.parametrize(
+    ("vault", "said"),
+    [
+        ("kv-demo.vault.azure.net", "no vault is called 'kv-demo.vault.azure.net'"),
+        ("a b", "3 to 24 letters, digits and single hyphens, a letter first"),
+        ("x" * 25, "3 to 24 letters"),
+        ("http://kv-demo.vault.azure.net", "no vault is called"),
+        ("https://kv-demo.vault.azure.net/secrets/x", "which is https://kv-demo.vault.azure.net."),
+    ],
+)
+def test_something_that_is_no_vault_is_wrong_usage(vault: str, said: str) -> None:
+    done = azcert("secret", "get", "x", "--vault", vault)
     assert done.returncode == 2
-    assert "neither a vault's name nor an https:// address" in done.stderr
+    assert said in done.stderr
 
 
 def test_without_an_identity_the_missing_options_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -25,13 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["secret"]
 
-# Data-plane suffix by authority (Azure's documentation, "National clouds"); the public cloud is the default.
-_SUFFIXES = {
-    "login.microsoftonline.us": "vault.usgovcloudapi.net",
-    "login.chinacloudapi.cn": "vault.azure.cn",
-    "login.partner.microsoftonline.cn": "vault.azure.cn",
-}
-
 _vault_option = click.option(
     "--vault",
     envvar="KEY_VAULT_NAME",
@@ -39,6 +31,22 @@ _vault_option = click.option(
     metavar="NAME|URL",
     help="Name of the vault, or its whole https:// address; that of --section without it.",
 )
+
+
+def _secret_name(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    del context, parameter
+    from azcert.vault.address import is_secret_name
+
+    if not is_secret_name(value):
+        raise click.BadParameter(f"{value!r} is no secret's name: letters, digits and hyphens, at most 127.")
+    return value
+
+
+def _version(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    return value if value is None else _secret_name(context, parameter, value)
+
+
+_name = click.argument("name", callback=_secret_name)
 
 
 @click.group()
@@ -50,8 +58,10 @@ def secret() -> None:
 
 
 @secret.command("get")
-@click.argument("name")
-@click.option("--version", metavar="VERSION", help="A version; the newest one without this option.")
+@_name
+@click.option(
+    "--version", metavar="VERSION", callback=_version, help="A version; the newest one without this option."
+)
 @_vault_option
 @credential_or_settings_options
 @json_option
@@ -64,13 +74,13 @@ def get(name: str, *, version: str | None, vault: str | None, as_json: bool, **i
       DATABASE_PASSWORD=$(azcert secret get database-password)
       azcert secret get database-password --settings appsettings.json --section KeyVault
     """
-    with _client(vault, identity) as client:
+    with _client(vault, identity) as client, _explained(client, "read", f"{name}/{version or ''}".strip("/")):
         found = client.get_secret(name, version)
     data({"value": found.value, **_described(found.properties)} if as_json else found.value, as_json=as_json)
 
 
 @secret.command("set")
-@click.argument("name")
+@_name
 @click.option(
     "--file",
     "source",
@@ -93,7 +103,7 @@ def set_(
     """Store a value as a new version of secret NAME.
 
     The value comes from a prompt, a file or stdin, never from the command line, where every process of the
-    machine could read it. One line break at its end is left away.
+    machine could read it. It is text; one line break at its end is left away. An empty one is refused.
 
     \b
     Examples:
@@ -101,7 +111,7 @@ def set_(
       pwgen 40 1 | azcert secret set database-password --file -
     """
     value = _value(source)
-    with _client(vault, identity) as client:
+    with _client(vault, identity) as client, _explained(client, "store", name):
         stored = client.set_secret(name, value, content_type=content_type)
     if as_json:
         data(_described(stored.properties), as_json=True)
@@ -114,14 +124,16 @@ def set_(
 @credential_or_settings_options
 @json_option
 def list_(*, vault: str | None, as_json: bool, **identity: Any) -> None:
-    """Print the names of the vault's secrets, one a line; values are not read.
+    """Print the names of the vault's secrets, one a line.
+
+    Values are not read.
 
     \b
     Examples:
       azcert secret list --vault kv-demo
       azcert secret list --vault kv-demo --json
     """
-    with _client(vault, identity) as client:
+    with _client(vault, identity) as client, _explained(client, "list"):
         found = list(client.list_properties_of_secrets())
     if as_json:
         data([_described(each) for each in found], as_json=True)
@@ -145,7 +157,7 @@ def _client(vault: str | None, identity: dict[str, Any]) -> Iterator[SecretClien
         return
     if not vault:
         raise click.UsageError("Missing: --vault (or KEY_VAULT_NAME, or --section).")
-    address = _address(vault)
+    address = _address(vault, identity["authority"])
     with (
         closing(credential_or_settings(**identity)) as credential,
         SecretClient(address, credential) as client,
@@ -153,22 +165,47 @@ def _client(vault: str | None, identity: dict[str, Any]) -> Iterator[SecretClien
         yield client
 
 
-def _address(vault: str) -> str:
-    if vault.startswith("https://"):
-        return vault
-    if "/" in vault or "." in vault or ":" in vault:
-        raise click.BadParameter(
-            f"{vault!r} is neither a vault's name nor an https:// address.", param_hint="'--vault'"
-        )
-    authority = os.environ.get("AZURE_AUTHORITY_HOST", "").removeprefix("https://").strip("/ ").lower()
-    return f"https://{vault}.{_SUFFIXES.get(authority, 'vault.azure.net')}"
+@contextmanager
+def _explained(client: SecretClient, action: str, name: str = "") -> Iterator[None]:
+    """Say what a refusal means, and what to do."""
+    from azure.core.exceptions import AzureError
+
+    from azcert.vault.refusal import explain
+
+    try:
+        yield
+    except AzureError as error:
+        raise explain(error, action, client.vault_url, name) from error
+
+
+def _address(vault: str, authority: str | None) -> str:
+    from azcert.vault.address import read_vault
+
+    try:
+        return read_vault(vault, authority)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.", param_hint="'--vault'") from None
 
 
 def _value(source: str | None) -> str:
     if source is None:
+        if not sys.stdin.isatty():
+            raise click.UsageError(
+                "There is no terminal to ask for the value on: give --file FILE, or --file -."
+            )
         return str(click.prompt("Value", hide_input=True, confirmation_prompt=True, err=True))
-    text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-    return text.removesuffix("\n").removesuffix("\r")
+    # As bytes: reading text would turn each CRLF into LF.
+    content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise click.ClickException(
+            "The value is no UTF-8 text, and a secret is text; nothing was stored. Encode it first: base64."
+        ) from None
+    text = text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
+    if not text:
+        raise click.ClickException("The value is empty; nothing was stored.")
+    return text
 
 
 def _described(properties: SecretProperties) -> dict[str, Any]:
