@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azcert.credential.caches.memory import TokenTable
+from azcert.credential.caches.memory import MemoryCache, TokenTable
 from azcert.credential.tokens import Slot
+from support.cache_worker import token_key
 
 NOW = 1000.0
 
@@ -103,3 +105,13 @@ def test_readers_and_writers_do_not_hurt_each_other() -> None:
             reader.result()
     assert not wrong
     assert len(tokens) <= 64
+
+
+def test_a_forked_child_does_not_wait_for_a_lease_of_the_parents_threads() -> None:
+    cache = MemoryCache()
+    with cache.lease(token_key(), 30):
+        child = os.fork()
+        if child == 0:
+            with cache.lease(token_key(), 30) as leads:
+                os._exit(0 if leads else 1)
+        assert os.waitpid(child, 0)[1] == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from support.token_endpoint import make_certificate
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from azcert.certificate.signer import SigningCertificate
 
 
 @pytest.fixture
@@ -49,6 +52,37 @@ def test_a_replaced_file_is_followed(path: Path) -> None:
     assert subject(follower) == "CN=first"
     make_certificate(path, name="second")
     assert subject(follower) == "CN=second"
+
+
+class SlowShelf(Shelf):
+    """Each load but the first waits until it may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loading = threading.Semaphore(0)
+        self.go_on = threading.Event()
+
+    def load(self, *, skip: frozenset[str] = frozenset()) -> SigningCertificate:
+        if self.signers:
+            self.loading.release()
+            assert self.go_on.wait(30)
+        return super().load(skip=skip)
+
+
+def test_whoever_comes_while_a_renewal_is_loaded_waits_for_it() -> None:
+    shelf = SlowShelf()
+    follower = Follower(shelf)
+    follower.current()
+    shelf.put(1)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(follower.current)
+        assert shelf.loading.acquire(timeout=30)
+        second = pool.submit(follower.current)
+        time.sleep(0.05)
+        assert not second.done()
+        shelf.go_on.set()
+        assert {one.result().certificate for one in (first, second)} == {certificates()[1]}
+    assert len(shelf.signers) == 2, "it was loaded once"
 
 
 @pytest.mark.parametrize("content", [b"", b"half a certif", None])

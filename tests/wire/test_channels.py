@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -12,8 +13,8 @@ import pytest
 
 from azcert.errors import ConfigurationError, TransportError
 from azcert.wire.async_ import AsyncChannel
-from azcert.wire.message import LongFlow, Pause, Request, Response, Work
 from azcert.wire.keywords import KEYWORDS, check_keywords
+from azcert.wire.message import LongFlow, Pause, Request, Response, Work
 from azcert.wire.sync import Channel
 from support.token_endpoint import Answer, TokenEndpoint, serve
 
@@ -111,6 +112,31 @@ def test_a_late_answer_is_a_timeout(served: tuple[TokenEndpoint, dict[str, Any]]
     with pytest.raises(TransportError) as caught:
         run(flow(), options)
     assert caught.value.code == "timeout"
+
+
+@pytest.mark.parametrize("run", BOTH)
+@pytest.mark.parametrize("broken", ["trickle", "trickle-head"])
+def test_an_answer_that_trickles_is_a_timeout(
+    served: tuple[TokenEndpoint, dict[str, Any]], run: Runner, broken: str
+) -> None:
+    endpoint, options = served
+    endpoint.script.append(Answer(body=b"x" * 1000, broken=broken))
+    with pytest.raises(TransportError) as caught:
+        run(ask(endpoint, timeout=0.4), options)
+    assert caught.value.code == "timeout"
+    assert caught.value.details["retryable"]
+
+
+def test_a_request_with_a_limit_sees_what_its_caller_has_set(
+    served: tuple[TokenEndpoint, dict[str, Any]],
+) -> None:
+    endpoint, options = served
+    seen: list[str] = []
+    team = contextvars.ContextVar("team", default="nobody's")
+    team.set("ours")
+    hook = {"raw_request_hook": lambda _: seen.append(team.get())}
+    run_sync(ask(endpoint, timeout=5.0), options | hook)
+    assert seen == ["ours"]
 
 
 @pytest.mark.parametrize("run", BOTH)

@@ -215,8 +215,10 @@ class Engine:
         self, wanted: Wanted, certificate: SigningCertificate, deadline: float, *, patient: bool
     ) -> LongFlow[tuple[Slot, SigningCertificate]]:
         # Only here: a cached token proves nothing to the authority, so nobody need vouch for it.
-        if self._check_authority is not None:
-            yield from self._check_authority(max(0.1, deadline - self.clock.monotonic()))
+        # Another thread may be done with it at any moment.
+        check_authority = self._check_authority
+        if check_authority is not None:
+            yield from check_authority(max(0.1, deadline - self.clock.monotonic()))
             self._check_authority = None
         return (yield from self._opened_endpoint().ask(wanted, certificate, deadline, patient=patient))
 

@@ -16,14 +16,14 @@ class _Renewable(Protocol):
 _known: weakref.WeakSet[_Renewable] = weakref.WeakSet()
 
 
-def renew_after_fork(credential: _Renewable) -> None:
-    """Have ``_after_fork`` called in each child forked while the credential lives."""
-    _known.add(credential)
+def renew_after_fork(thing: _Renewable) -> None:
+    """Have ``_after_fork`` called in each child forked while *thing* lives."""
+    _known.add(thing)
 
 
 def _in_child() -> None:
-    for credential in list(_known):
-        credential._after_fork()  # noqa: SLF001  (private to users, not to this room)
+    for thing in list(_known):
+        thing._after_fork()  # noqa: SLF001  (private to users, not to this room)
 
 
 if hasattr(os, "register_at_fork"):

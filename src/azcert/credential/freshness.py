@@ -71,7 +71,8 @@ _shares: dict[int, float] = {}
 def process_share() -> float:
     """Return this process's share of the jitter: from 0 to 1, another one after a fork."""
     pid = os.getpid()
-    if pid not in _shares:
-        _shares.clear()
-        _shares[pid] = int.from_bytes(os.urandom(6), "big") / (1 << 48)
-    return _shares[pid]
+    share = _shares.get(pid)
+    if share is None:
+        # Where two threads come first at once, one share is kept. Those of parents stay: they are few.
+        share = _shares.setdefault(pid, int.from_bytes(os.urandom(6), "big") / (1 << 48))
+    return share

@@ -75,8 +75,8 @@ class Follower:
             nothing better; the error is the source's.
         """
         revision = self._source.revision()
-        held = self._held
-        if held is not None and revision == self._revision and self._monotonic() < self._look_again_at:
+        known, held = self._revision, self._held
+        if held is not None and revision == known and self._monotonic() < self._look_again_at:
             return held
         with self._lock:
             if (
@@ -147,8 +147,6 @@ class Follower:
     def _reload(self, revision: Hashable) -> SigningCertificate:
         held = self._held
         changed = revision != self._revision
-        self._revision = revision
-        self._look_again_at = float("inf")
         try:
             found = self._load(self._still_rejected())
         except AzcertError as error:
@@ -156,6 +154,7 @@ class Follower:
                 self._revision = None
                 raise
             self._look_again_at = self._monotonic() + _RETRY_BROKEN
+            self._revision = revision
             if changed:
                 _LOG.warning(
                     "The certificate of %s changed and cannot be used: %s The one before it stays in use "
@@ -177,6 +176,9 @@ class Follower:
         if self._proven is None:
             self._proven = held
         self._held = found
+        self._look_again_at = float("inf")
+        # Last of all: who reads it without the lock takes what is held for what it stands for.
+        self._revision = revision
         return found
 
     def _other(self, rejected: frozenset[str]) -> SigningCertificate | None:

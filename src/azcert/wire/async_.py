@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from azcert.wire.loops import in_thread, sleep
+from azcert.wire.loops import in_thread, limit, sleep
 from azcert.wire.message import Pause, Request
 
 if TYPE_CHECKING:
@@ -45,11 +45,13 @@ class AsyncChannel:
         )
         pipeline = self._open()
         try:
-            answer = await pipeline.run(outgoing, stream=False, **request_options(self._options, request))
+            # A transport bounds each wait, not their sum.
+            async with limit(request.timeout):
+                answer = await pipeline.run(outgoing, stream=False, **request_options(self._options, request))
         except ClientAuthenticationError:
             # The credential of this pipeline was refused: that has its own words.
             raise
-        except AzureError as error:
+        except (AzureError, TimeoutError) as error:
             raise failure(request, error) from error
         return read_response(answer.http_response)
 

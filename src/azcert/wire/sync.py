@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextvars
+import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from azcert.wire.message import Pause, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from azure.core.pipeline import Pipeline
 
@@ -28,6 +30,7 @@ class Channel:
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = options
         self._pipeline: Pipeline[Any, Any] | None = None
+        self._lock = threading.Lock()
 
     def send(self, request: Request) -> Response:
         """Send one request, once.
@@ -43,13 +46,13 @@ class Channel:
         outgoing = HttpRequest(
             request.method, request.url, headers=dict(request.headers), content=request.body
         )
-        pipeline = self._open()
+        pipeline, options = self._open(), request_options(self._options, request)
         try:
-            answer = pipeline.run(outgoing, stream=False, **request_options(self._options, request))
+            answer = _in_time(lambda: pipeline.run(outgoing, stream=False, **options), request.timeout)
         except ClientAuthenticationError:
             # The credential of this pipeline was refused: that has its own words.
             raise
-        except AzureError as error:
+        except (AzureError, TimeoutError) as error:
             raise failure(request, error) from error
         return read_response(answer.http_response)
 
@@ -79,6 +82,7 @@ class Channel:
 
     def forget(self) -> None:
         """Let go of the connections without closing them: after a fork they are the parent's."""
+        self._lock = threading.Lock()
         self._pipeline = None
 
     def _do(self, step: Request | Pause | Work) -> Any:
@@ -90,18 +94,59 @@ class Channel:
         return step.function()
 
     def _open(self) -> Pipeline[Any, Any]:
-        # Two threads may both build one at the very start: the loser's is dropped before it is opened.
         pipeline = self._pipeline
         if pipeline is None:
-            from azure.core.pipeline import Pipeline  # noqa: PLC0415
-
-            from azcert.wire.pipeline import policies, transport_options  # noqa: PLC0415
-
-            transport = self._options.get("transport")
-            if transport is None:
-                from azure.core.pipeline.transport import RequestsTransport  # noqa: PLC0415
-
-                transport = RequestsTransport(**transport_options(self._options))
-            pipeline = Pipeline(transport, policies=policies(self._options))
-            self._pipeline = pipeline
+            with self._lock:
+                pipeline = self._pipeline
+                if pipeline is None:
+                    pipeline = self._pipeline = self._build()
         return pipeline
+
+    def _build(self) -> Pipeline[Any, Any]:
+        from azure.core.pipeline import Pipeline  # noqa: PLC0415
+
+        from azcert.wire.pipeline import policies, transport_options  # noqa: PLC0415
+
+        transport = self._options.get("transport")
+        if transport is None:
+            from azure.core.pipeline.transport import RequestsTransport  # noqa: PLC0415
+
+            transport = RequestsTransport(**transport_options(self._options))
+            # Here, by one thread: at its first request each of many would make it a session.
+            transport.open()
+        return Pipeline(transport, policies=policies(self._options))
+
+
+def _in_time(call: Callable[[], T], seconds: float | None) -> T:
+    """Return what *call* returns or raise what it raises, unless that takes longer.
+
+    In a thread of its own: a transport bounds each wait, not their sum, and the look-up of a name not at all.
+    A thread that is left behind, by a server that sends a byte now and then, ends when the server does.
+
+    :raises TimeoutError: it took longer.
+    """
+    if seconds is None:
+        return call()
+    results: list[T] = []
+    errors: list[BaseException] = []
+    # What the caller has set, the span it is in for one, holds there too.
+    context = contextvars.copy_context()
+
+    def work() -> None:
+        try:
+            results.append(context.run(call))
+        except BaseException as error:  # noqa: BLE001  (raised in the caller)
+            errors.append(error)
+
+    thread = threading.Thread(target=work, name="azcert-request", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        # A program that is ending starts no threads; its last request has the transport's own limits.
+        return call()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        raise TimeoutError(f"no whole answer in {seconds:.1f} s")
+    return results[0]

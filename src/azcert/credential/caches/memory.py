@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from azcert._redact import Secret
 from azcert.credential.caches.entry import StoredToken
 from azcert.credential.fork_lock import ForkLock
+from azcert.credential.forks import renew_after_fork
 from azcert.credential.tokens import Slot
 
 if TYPE_CHECKING:
@@ -59,6 +60,10 @@ class TokenTable:
     def find(self, identity: Hashable, name: Hashable = None) -> Slot | None:
         """Return the slot of that identity, fresh or not, and let *name* find it from now on."""
         slot = self._slots.get(identity)
+        if slot is None:
+            # Perhaps it is just being replaced.
+            with self._lock:
+                slot = self._slots.get(identity)
         if slot is not None and name is not None and name not in self.hits:
             with self._lock:
                 if self._slots.get(identity) is slot:
@@ -122,6 +127,7 @@ class MemoryCache:
         self._table = TokenTable(limit)
         self._lock = ForkLock()
         self._leases: dict[TokenKey, _Lease] = {}
+        renew_after_fork(self)
 
     @property
     def shared(self) -> bool:
@@ -165,6 +171,10 @@ class MemoryCache:
 
     def close(self) -> None:
         """Do nothing: there is nothing to give back."""
+
+    def _after_fork(self) -> None:
+        # Their holders are threads of the parent.
+        self._leases = {}
 
 
 class _Lease:
