@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from azure.core.exceptions import (
@@ -20,10 +21,13 @@ from azure.keyvault.secrets.aio import SecretClient as AsyncSecretClient
 
 import azcert
 import azcert.aio
-from azcert.errors import AzcertError
+from azcert.errors import AzcertError, ConfigurationError
 from azcert.vault.policy import CacheRules
 from support.cached import FAULTS, READERS, RULES, VAULT, Clock, Reader, Vault, landed, settled
 from support.scripted import AsyncScripted, AsyncToken, Scripted, Token, failed, secret_answer
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_the_second_read_makes_no_request_and_asks_for_no_token() -> None:
@@ -233,6 +237,28 @@ def test_settings_switch_the_cache_on() -> None:
         client = clients.get(SecretClient, "KeyVault", transport=Scripted(vault), credential=Token())
         assert [client.get_secret("s").value for _ in range(3)] == ["one"] * 3
     assert vault.reads == 1
+
+
+@pytest.mark.parametrize(
+    ("cache", "said"),
+    [
+        ({"Ttl": "ten minutes"}, r"KeyVault:Cache:Ttl .*'ten minutes', which is not a time span"),
+        ({"Ttl": "-00:10:00"}, "KeyVault:Cache:Ttl .* not a time span"),
+        ({"Capacity": 0}, "KeyVault:Cache:Capacity .* is 0; it is at least 1"),
+        ({"Capacity": "many"}, "KeyVault:Cache:Capacity .* not a whole number"),
+        ({"Tll": "00:10:00"}, "KeyVault:Cache:Tll .* is not known here.*Did you mean Ttl"),
+        ("00:10:00", "KeyVault:Cache .*neither true nor false"),
+    ],
+)
+def test_a_wrong_cache_section_is_told_by_key_and_line(cache: Any, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "appsettings.json"
+    path.write_text(json.dumps({"KeyVault": {"vaultUri": VAULT, "Cache": cache}}, indent=2))
+    with (
+        azcert.AzureClients.from_settings(path) as clients,
+        pytest.raises(ConfigurationError, match=said) as caught,
+    ):
+        clients.get(SecretClient, "KeyVault")
+    assert f"{path}, line" in str(caught.value)
 
 
 @pytest.fixture

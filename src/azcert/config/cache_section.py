@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 __all__ = ["cache_rules"]
 
 _CLIENTS = "azure.keyvault.secrets"
-_KEYS = ("Enabled", "Ttl", "PinnedTtl", "RefreshAhead", "Stale", "Patience", "Capacity")
+_DURATIONS = {
+    "Ttl": "ttl",
+    "PinnedTtl": "pinned_ttl",
+    "RefreshAhead": "refresh_ahead",
+    "Stale": "stale",
+    "Patience": "patience",
+}
+_KEYS = ("Enabled", *_DURATIONS, "Capacity")
 
 
 def cache_rules(cls: type, section: Settings) -> CacheRules | None:
@@ -32,17 +39,13 @@ def cache_rules(cls: type, section: Settings) -> CacheRules | None:
     if cache.boolean("Enabled") is False:
         return None
     given: dict[str, Any] = {}
-    for name, keyword in (
-        ("Ttl", "ttl"),
-        ("PinnedTtl", "pinned_ttl"),
-        ("RefreshAhead", "refresh_ahead"),
-        ("Stale", "stale"),
-        ("Patience", "patience"),
-    ):
+    for name, keyword in _DURATIONS.items():
         duration = cache.duration(name)
         if duration is not None:
             given[keyword] = duration.total_seconds()
-    capacity = cache.integer("Capacity")
-    if capacity is not None:
+    capacity, written = cache.integer("Capacity"), cache.entry("Capacity")
+    if capacity is not None and written is not None:
+        if capacity < 1:
+            raise wrong(written, f"is {capacity}; it is at least 1", code="wrong-value")
         given["capacity"] = capacity
     return CacheRules(**given)

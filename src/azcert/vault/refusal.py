@@ -54,6 +54,13 @@ def explain(error: AzureError, action: str, vault: str, secret: str = "") -> Azc
         )
     if status == _FORBIDDEN and isinstance(error, HttpResponseError):
         return _forbidden(error, could_not, action, name, secret, details)
+    if status == _UNAUTHORIZED or isinstance(error, ClientAuthenticationError):
+        return AccessError(
+            f"{could_not}: {_said(error)}.",
+            code="vault-unauthorized",
+            remedy="The identity must be of the vault's tenant, and be able to sign in.",
+            **details,
+        )
     if judge_error(error) is Outcome.TROUBLE:
         said = reason(error) if status is None else _said(error)
         return TransportError(
@@ -61,13 +68,6 @@ def explain(error: AzureError, action: str, vault: str, secret: str = "") -> Azc
             code="vault-unavailable",
             remedy="Try again later." if status else "Check the vault's name, the network and HTTPS_PROXY.",
             retryable=True,
-            **details,
-        )
-    if status == _UNAUTHORIZED or isinstance(error, ClientAuthenticationError):
-        return AccessError(
-            f"{could_not}: {_said(error)}.",
-            code="vault-unauthorized",
-            remedy="The identity must be of the vault's tenant, and be able to sign in.",
             **details,
         )
     if status == _CONFLICT and _inner(error) == "ObjectIsDeletedButRecoverable":
