@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from azcert.rotation.successor import Answer
 
 __all__ = ["rotate"]
+
+_ANOTHER_HOST = 3
 
 
 @click.command()
@@ -53,6 +56,12 @@ __all__ = ["rotate"]
     metavar="FOLDER",
     help="Where the record of a rotation is kept; /var/lib/azcert/rotation for root, else in ~/.local/state.",
 )
+@click.option(
+    "--lease",
+    metavar="URL",
+    help="Redis in which hosts with one certificate agree on who rotates; that of AZCERT_TOKEN_CACHE without "
+    "it, none for none.",
+)
 @click.option("--force", is_flag=True, help="Begin though it is not due.")
 @click.option("--dry-run", is_flag=True, help="Print the steps that would be taken.")
 @click.option("--abort", is_flag=True, help="Undo a rotation whose certificate is not in use yet.")
@@ -70,12 +79,13 @@ def rotate(
     scope: str,
     share: float,
     state_folder: Path | None,
+    lease: str | None,
     force: bool,
     dry_run: bool,
     abort: bool,
     as_json: bool,
     **identity: Any,
-) -> None:
+) -> int:
     """Replace the certificate of SOURCE by a new one in the same place, if it is due.
 
     A new key and a self-signed certificate are made beside the old; the certificate is registered on the
@@ -87,7 +97,10 @@ def rotate(
     With --csr an authority issues the certificate: the new key waits in its place, and the request for it is
     in FILE. --accept takes the answer (PEM, DER or PKCS#7, with or without the chain) and goes on.
 
-    Exit codes: 0 done, nothing to do, or waiting, 1 a step failed (the old one still works), 2 wrong usage.
+    With --lease, of several hosts that share SOURCE one rotates at a time; where it dies, another goes on.
+
+    Exit codes: 0 done, nothing to do, or waiting, 1 a step failed (the old one still works), 2 wrong usage,
+    3 another host rotates this certificate.
 
     \b
     Examples:
@@ -97,6 +110,7 @@ def rotate(
       azcert rotate app.pem --object-id ... --csr next.csr
       azcert rotate app.pem --object-id ... --accept answer.p7b
     """
+    from azcert.errors import ConfigurationError
     from azcert.rotation.run import Rules
 
     if by_directory == bool(object_id):
@@ -114,18 +128,25 @@ def rotate(
             scope=scope,
             rules=rules,
             state_folder=state_folder,
+            lease=lease,
             identity=identity,
         )
-        if abort:
-            talk("Undone." if rotation.abort() else "There is nothing to undo.")
-            _tell_left(rotation, identity["client_id"])
-        elif dry_run:
-            _print_plan(rotation, answer, force=force, as_json=as_json)
-        else:
-            _refuse_taken(request_file)
-            end = rotation.run(force=force, answer=answer)
-            _tell_end(rotation, end, request_file, as_json=as_json)
-            _tell_left(rotation, identity["client_id"])
+        try:
+            if abort:
+                talk("Undone." if rotation.abort() else "There is nothing to undo.")
+            elif dry_run:
+                _print_plan(rotation, answer, force=force, as_json=as_json)
+            else:
+                _refuse_taken(request_file)
+                end = rotation.run(force=force, answer=answer)
+                _tell_end(rotation, end, request_file, as_json=as_json)
+        except ConfigurationError as error:
+            if error.code != "lease-held":
+                raise
+            talk(error.message)
+            return _ANOTHER_HOST
+        _tell_left(rotation, identity["client_id"])
+        return 0
 
 
 def _print_plan(rotation: Rotation, answer: Answer | None, *, force: bool, as_json: bool) -> None:
@@ -202,6 +223,13 @@ def _tell(step: Step) -> None:
     talk(f"{step}: {MEANING[step]}")
 
 
+def _lease_url(given: str | None) -> str | None:
+    if given is None:
+        cache = os.environ.get("AZCERT_TOKEN_CACHE", "").strip()
+        return cache.partition("#")[0] if "://" in cache else None
+    return None if given == "none" else given
+
+
 def _rotation(
     opened: ExitStack,
     source: str,
@@ -210,13 +238,14 @@ def _rotation(
     scope: str,
     rules: Rules,
     state_folder: Path | None,
+    lease: str | None,
     identity: dict[str, Any],
 ) -> Rotation:
     from azcert._redact import Secret
     from azcert.cli.directory_identity import registrations
     from azcert.rotation.place import open_place
     from azcert.rotation.prover import Prover
-    from azcert.rotation.record import LocalRecord, journal_path
+    from azcert.rotation.record import LocalRecord, Record, journal_path
     from azcert.rotation.registrar import DirectoryRegistrar, OwnRegistrar, Registrar
     from azcert.rotation.run import Rotation
 
@@ -234,14 +263,25 @@ def _rotation(
     else:
         others = opened.enter_context(closing(registrations(**{**identity, "certificate": None})))
         registrar = DirectoryRegistrar(others, identity["client_id"])
+    record: Record = LocalRecord(journal)
+    if url := _lease_url(lease):
+        from azcert.rotation.lease import Lease
+        from azcert.rotation.shared_record import SharedRecord
+
+        between = opened.enter_context(closing(Lease(url, identity["tenant_id"], identity["client_id"])))
+        record = SharedRecord(LocalRecord(journal), between, place)
+
+    def pause(seconds: float) -> None:
+        record.hold()
+        time.sleep(seconds)
+
     prover = Prover(
         identity["tenant_id"],
         identity["client_id"],
         scope=scope,
+        sleep=pause,
         authority=identity["authority"],
         send_certificate_chain=identity["send_certificate_chain"],
         disable_instance_discovery=identity["disable_instance_discovery"],
     )
-    return Rotation(
-        place, registrar, prover, LocalRecord(journal), rules=rules, password=password, told=_tell
-    )
+    return Rotation(place, registrar, prover, record, rules=rules, password=password, told=_tell)

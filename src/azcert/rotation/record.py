@@ -16,10 +16,8 @@ from azcert.rotation.journal import Journal
 from azcert.sources.uri import FileUri, TpmUri, parse_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
-
-    from azcert.certificate.model import Certificate
 
 __all__ = ["LocalRecord", "Record", "journal_path"]
 
@@ -29,15 +27,20 @@ _FOLDER_MODE = 0o700
 class Record(Protocol):
     """The journal of one source's rotation."""
 
-    def alone(self, current: Callable[[], Certificate]) -> AbstractContextManager[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """Be the only run that works on this rotation, for the length of a block.
 
-        :param current: reads the certificate in use.
         :raises azcert.errors.AzcertError: another one works on it, and is not waited for.
         """
 
     def read(self) -> Journal | None:
         """Return the journal, or None where no rotation has begun."""
+
+    def superseded(self) -> Journal | None:
+        """Return an older journal that another host's has replaced, whose successor must be taken back."""
+
+    def settle(self) -> None:
+        """Forget the older journal, and the key it stands for."""
 
     def write(self, journal: Journal) -> None:
         """Replace the journal, whole."""
@@ -68,12 +71,11 @@ class LocalRecord:
         self.path = path
 
     @contextmanager
-    def alone(self, current: Callable[[], Certificate]) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
         """Wait until no other run of this host works on the rotation, and keep them waiting.
 
         :raises AccessError: ``not-writable``.
         """
-        del current
         with ExitStack() as stack:
             try:
                 self.path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
@@ -100,6 +102,12 @@ class LocalRecord:
                 code="journal-damaged",
                 remedy="Compare 'azcert app credentials APP' with 'azcert show', then move the journal away.",
             ) from error
+
+    def superseded(self) -> None:
+        """Return None: no other host writes here."""
+
+    def settle(self) -> None:
+        """Do nothing."""
 
     def write(self, journal: Journal) -> None:
         """Replace the file, whole."""

@@ -117,7 +117,8 @@ class Rotation:
         :raises azcert.errors.AzcertError: a step failed; the certificate in use still signs in, and the
             next run goes on from here.
         """
-        with self._record.alone(self._place.current):
+        with self._record.alone():
+            self._take_back_superseded()
             journal = self._record.read()
             if journal is not None and self._next(journal) is Step.UNDO:
                 self._tell(Step.UNDO)
@@ -147,9 +148,11 @@ class Rotation:
 
     def abort(self) -> bool:
         """Undo a rotation whose successor is not in use yet; return False where there is nothing to undo."""
-        with self._record.alone(self._place.current):
+        with self._record.alone():
             journal = self._record.read()
-            if journal is None or journal.switched_at is not None or self._is_in_use(journal.successor):
+            if journal is None or self._is_in_use(journal.successor):
+                return False
+            if journal.switched_at is not None and self._place.current().thumbprint != journal.old:
                 return False
             self._undo(journal)
             return True
@@ -171,20 +174,46 @@ class Rotation:
         if journal.spki is None:
             return False
         key = find_staged(journal.staged, journal.spki, password=self._password)
-        if key is None:
-            return True
-        key.close()
-        return False
+        if key is None and journal.proven_at is not None:
+            raise self._successor_elsewhere(journal)
+        if key is not None:
+            key.close()
+        return key is None
+
+    def _refuse_old_in_use(self, journal: Journal) -> None:
+        """Refuse to take the certificate off the application that this source gives."""
+        if self._place.current().thumbprint == journal.old:
+            raise self._successor_elsewhere(journal)
+
+    def _successor_elsewhere(self, journal: Journal) -> SelectionError:
+        return SelectionError(
+            f"{self._place.name} still gives {journal.old}, whose successor {_made(journal).thumbprint} was "
+            "ready to be put in use and is not here: another host has it, or this is an older copy.",
+            code="successor-elsewhere",
+            remedy="Bring the successor here. Where it is lost for good: azcert rotate --abort, then again.",
+            source=self._place.name,
+        )
 
     def _is_in_use(self, certificate: Certificate | None) -> bool:
         return certificate is not None and self._place.current().thumbprint == certificate.thumbprint
 
     def _undo(self, journal: Journal) -> None:
         self._record.hold()
-        if journal.successor is not None and (journal.asked_at or journal.key_id):
-            self._take_off(journal.successor.thumbprint, journal.key_id)
+        self._unregister(journal)
         self._place.discard(journal.staged)
         self._record.drop()
+
+    def _take_back_superseded(self) -> None:
+        journal = self._record.superseded()
+        if journal is not None:
+            self._tell(Step.UNDO)
+            self._unregister(journal)
+        self._record.settle()
+
+    def _unregister(self, journal: Journal) -> None:
+        """Take the successor off the application again, if it was put there."""
+        if journal.successor is not None and (journal.asked_at or journal.key_id):
+            self._take_off(journal.successor.thumbprint, journal.key_id)
 
     def _take_off(self, thumbprint: str, key_id: str | None) -> None:
         if not self._registrar.take_off(thumbprint, key_id):
@@ -248,6 +277,7 @@ class Rotation:
         return replace(journal, switched_at=self._now())
 
     def _retire(self, journal: Journal) -> Journal:
+        self._refuse_old_in_use(journal)
         self._take_off(journal.old, journal.old_key_id)
         self._place.retire(journal.old)
         return replace(journal, retired_at=self._now())

@@ -1,0 +1,140 @@
+"""The record of a rotation that several hosts know of: one of them works on it, another one can take over."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing, contextmanager
+from typing import TYPE_CHECKING
+
+from azcert.certificate.signer import SigningCertificate
+from azcert.rotation.sealed_note import seal, signers_of, unseal
+from azcert.rotation.staged import find_staged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from azcert.rotation.journal import Journal
+    from azcert.rotation.lease import Lease
+    from azcert.rotation.place import Place
+    from azcert.rotation.record import LocalRecord
+
+__all__ = ["SharedRecord"]
+
+
+class SharedRecord:
+    """A `LocalRecord`, a lease between hosts, and a copy of the journal beside the lease.
+
+    The copy counts where there is one. The local one counts where Redis has lost it, as a cache may.
+    """
+
+    def __init__(self, local: LocalRecord, lease: Lease, place: Place) -> None:
+        self._local = local
+        self._lease = lease
+        self._place = place
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the lease on the certificate in use.
+
+        :raises ConfigurationError: ``lease-held``: another host does, and is not waited for.
+        """
+        with self._local.alone(), ExitStack() as held:
+            while True:
+                old = self._old()
+                self._lease.acquire(old)
+                held.callback(self._lease.release)
+                # The holder before us may have ended its rotation a moment ago.
+                if self._old() == old:
+                    break
+                held.pop_all().close()
+            yield
+
+    def read(self) -> Journal | None:
+        """Return the journal of the certificate in use, whichever host has written it."""
+        shared = self._shared()
+        if shared is None:
+            return self._local.read()
+        current = self._place.current().thumbprint
+        return None if shared.retired_at is not None and current != shared.old else shared
+
+    def superseded(self) -> Journal | None:
+        """Return what this host had begun where another one, which did not know of it, has begun as well."""
+        mine, shared = self._local.read(), self._shared()
+        if mine is None or shared is None or mine.successor is None:
+            return None
+        known = {shared.old, shared.successor.thumbprint if shared.successor else None}
+        return None if mine.successor.thumbprint in known else mine
+
+    def settle(self) -> None:
+        """Make the local journal the shared one; remove a key of ours that another host gave up."""
+        mine, shared = self._local.read(), self._shared()
+        if shared is None:
+            return
+        if mine is not None and mine.staged != shared.staged:
+            self._place.discard(mine.staged)
+        if shared.retired_at is None:
+            self._local.write(shared)
+        else:
+            self._local.drop()
+
+    def write(self, journal: Journal) -> None:
+        """Write both; the shared one first, which fails where the lease has passed to another host."""
+        self._lease.write(journal.old, self._sealed(journal))
+        self._local.write(journal)
+
+    def finish(self, journal: Journal) -> None:
+        """Remove the local one; the shared one stays and tells under which id the successor is registered."""
+        self._lease.write(journal.old, self._sealed(journal))
+        for old, note in self._lease.notes().items():
+            if old != journal.old and journal.old in signers_of(note):
+                # The rotation that brought the certificate which is gone now.
+                self._lease.erase(old)
+        self._local.finish(journal)
+
+    def drop(self) -> None:
+        """Remove both."""
+        self._lease.erase(self._old())
+        self._local.drop()
+
+    def remembered_id(self, thumbprint: str) -> str | None:
+        """Return what the last rotation, of whichever host, has written."""
+        shared = self._shared()
+        if shared is not None and shared.successor is not None and shared.successor.thumbprint == thumbprint:
+            return shared.key_id
+        return self._local.remembered_id(thumbprint)
+
+    def hold(self) -> None:
+        """Renew the lease.
+
+        :raises ConfigurationError: ``lease-lost``, ``lease-unusable``.
+        """
+        self._lease.renew()
+
+    def _shared(self) -> Journal | None:
+        """Return the journal of what replaces the certificate in use, else of what brought it."""
+        current = self._place.current()
+        notes = self._lease.notes().values()
+        journals = [unseal(note, current, application=self._lease.application) for note in notes]
+        about = [each for each in journals if each is not None and _is_about(each, current.thumbprint)]
+        return min(about, key=lambda each: each.old != current.thumbprint, default=None)
+
+    def _old(self) -> str:
+        """Return which certificate is being replaced: what the lease is on."""
+        journal, current = self.read(), self._place.current().thumbprint
+        return journal.old if journal is not None and _is_about(journal, current) else current
+
+    def _sealed(self, journal: Journal) -> bytes:
+        before = self._lease.notes().get(journal.old)
+        with ExitStack() as opened:
+            signers = [opened.enter_context(self._place.in_use())]
+            successor = journal.successor
+            if successor is not None and journal.switched_at is None:
+                key = find_staged(journal.staged, successor.spki, password=self._place.password)
+                if key is not None:
+                    opened.enter_context(closing(key))
+                    signers.append(SigningCertificate(successor, key.signer))
+            return seal(journal, signers, application=self._lease.application, before=before)
+
+
+def _is_about(journal: Journal, thumbprint: str) -> bool:
+    successor = journal.successor
+    return thumbprint in {journal.old, successor.thumbprint if successor else None}
