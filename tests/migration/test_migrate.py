@@ -122,6 +122,35 @@ def test_an_appsettings_section_is_read_by_azcerts_clients_afterwards(
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+def test_microsoft_identity_webs_list_is_migrated_in_its_layer_and_its_secret_removed_last(
+    azcert_environment: AzcertEmulator, env: Path
+) -> None:
+    env.unlink()
+    base, layer = env.with_name("appsettings.json"), env.with_name("appsettings.Production.json")
+    ids = {"TenantId": azcert_environment.tenant_id, "ClientId": APP}
+    base.write_text(json.dumps({"AzureAd": {"Instance": "https://login.microsoftonline.com/", **ids}}))
+    item = {"SourceType": "ClientSecret", "ClientSecret": SECRET}
+    layer.write_text("// ours\n" + json.dumps({"AzureAd": {"ClientCredentials": [item]}}, indent=2))
+    asked = azcert("migrate", base, "--yes")
+    assert asked.returncode == 1
+    assert f"azcert migrate {layer}" in asked.stderr
+    done = azcert("migrate", layer, "--yes", "--out", env.with_name("app.pem"))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("\n+ ") == 2
+    whole = json.loads(layer.read_text().removeprefix("// ours\n"))
+    path = str(env.with_name("app.pem"))
+    assert whole == {"AzureAd": {"ClientCredentials": [{"SourceType": "Path", "CertificateDiskPath": path}]}}
+    other = env.with_name(".env")
+    other.write_text(f"AZURE_CLIENT_ID={APP}\nAZURE_CLIENT_SECRET={SECRET}\n")
+    used = azcert("migrate", layer, "--remove-secret")
+    assert used.returncode == 1
+    assert f"also in {other}" in used.stderr
+    assert credentials(azcert_environment) == (1, ["first", "other"])
+    other.unlink()
+    assert azcert("migrate", layer, "--remove-secret").returncode == 0
+    assert credentials(azcert_environment) == (1, ["other"])
+
+
 def test_where_this_identity_may_not_an_administrator_is_told_what_to_do(
     azcert_environment: AzcertEmulator, env: Path
 ) -> None:
@@ -183,7 +212,7 @@ def migration(emulator: AzcertEmulator, env: Path, told: Any, **options: Any) ->
     def make() -> None:
         make_certificate(key, name="billing", days=90, like=env)
 
-    return Migration(open_settings(env), str(key), make, Registrations(who), prover, prover, told)
+    return Migration(open_settings(env, environ={}), str(key), make, Registrations(who), prover, prover, told)
 
 
 def test_another_file_under_the_copys_name_is_not_lost(tmp_path: Path) -> None:
@@ -191,7 +220,7 @@ def test_another_file_under_the_copys_name_is_not_lost(tmp_path: Path) -> None:
     path.write_text("AZURE_CLIENT_ID=c\nAZURE_CLIENT_SECRET=s\n")
     backup = Path(f"{path}{BACKUP}")
     backup.write_text("AZURE_CLIENT_SECRET=the only copy of another one\n")
-    settings = open_settings(path)
+    settings = open_settings(path, environ={})
     with pytest.raises(ConfigurationError, match=BACKUP):
         settings.write(settings.change("/etc/app.pem"))
     assert path.read_text() == "AZURE_CLIENT_ID=c\nAZURE_CLIENT_SECRET=s\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,13 @@ __all__ = ["migrate"]
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--section", metavar="NAME", help="Which section of a JSON file.")
+@click.option("--section", metavar="NAME", help="Which section of a JSON, YAML or TOML file.")
+@click.option(
+    "--base",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The settings that FILE adds to, with the client id: for user secrets.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -41,6 +48,7 @@ def migrate(
     *,
     file: Path,
     section: str | None,
+    base: Path | None,
     out: Path | None,
     source: str | None,
     days: int,
@@ -52,10 +60,12 @@ def migrate(
 ) -> None:
     """Move the application of a settings FILE from its client secret to a certificate.
 
-    FILE is a .env file with AZURE_CLIENT_SECRET or a JSON file with clientSecret in a section. A key and a
+    FILE is a .env file with AZURE_CLIENT_SECRET, or JSON, YAML or TOML with clientSecret in a section: as
+    .NET's clients, its Credential sections and Microsoft.Identity.Web (AzureAd) write it. A key and a
     certificate are made, registered beside the secret, and tried until they sign in several times in a row.
     Then the settings are changed in this one place (a copy, mode 0600, is kept), and last the secret is
-    removed if you agree. The application can sign in at every moment; stopped anywhere, run it again.
+    removed if you agree, unless another file still holds it. The application can sign in at every moment;
+    stopped anywhere, run it again.
 
     The app registration is changed as --certificate, where one is named, else as who is signed in here. Where
     that may not, it says what an administrator must do; run it again afterwards.
@@ -67,13 +77,14 @@ def migrate(
       azcert migrate .env --dry-run
       azcert migrate .env --yes --remove-secret
       azcert migrate appsettings.json --section KeyVault --out /etc/billing/app.pem
+      azcert migrate ~/.microsoft/usersecrets/ID/secrets.json --base appsettings.json
       azcert migrate .env --source "pkcs11:token=prod;object=billing?pin-source=file:/etc/pin"
     """
     from azcert.migration.settings import open_settings
 
     if out is not None and source is not None:
         raise click.UsageError("--out and --source exclude each other: a certificate is made, or is there.")
-    settings = open_settings(file, section=section)
+    settings = open_settings(file, section=section, base=base, environ=os.environ)
     application = settings.identity
     tenant, client_id = _application(settings)
     if application.secret is not None:
@@ -86,7 +97,7 @@ def migrate(
         if not _move(settings, source, path, days, scope, tenant, client_id, identity, yes=yes):
             talk("The settings are as they were. The certificate is registered and works.")
             return
-        settings = open_settings(settings.path, section=application.section)
+        settings = open_settings(settings.path, section=application.section, base=base, environ=os.environ)
     elif dry_run:
         talk(f"{file} names a certificate already; only its old secret may be left to remove.")
         return
@@ -156,9 +167,11 @@ def _agreed(settings: SettingsFile, change: Change, *, yes: bool) -> bool:
 
 
 def _show(settings: SettingsFile, change: Change) -> None:
-    talk(f"{settings.path}, line {change.line}:")
-    talk(f"- {change.before}")
-    talk(f"+ {change.after}")
+    for line in change.lines:
+        talk(f"{settings.path}, line {line.number}:")
+        talk(f"- {line.before}")
+        for added in line.after.splitlines():
+            talk(f"+ {added.strip()}")
 
 
 def _print_plan(settings: SettingsFile, source: str, *, making: bool) -> None:
@@ -188,9 +201,22 @@ def _offer_removal(
 ) -> None:
     """Remove the old secret if that is wanted, after a proof that the settings as they are now sign in."""
     from azcert.cli.directory_identity import registrations
+    from azcert.errors import ConfigurationError
     from azcert.migration.run import removable_secret
     from azcert.sources.open import open_source
 
+    others = settings.elsewhere(os.environ)
+    if others:
+        text = f"A secret of this application is also in {', '.join(map(str, others))}."
+        if agreed:
+            raise ConfigurationError(
+                text,
+                code="secret-in-use",
+                remedy="Migrate it there first, with the same certificate: azcert migrate FILE --source "
+                f"{settings.identity.certificate}",
+            )
+        talk(f"{text} Migrate it there, too: azcert migrate FILE --source {settings.identity.certificate}")
+        return
     if not agreed and not can_ask():
         talk(
             f"The secret still works. Once every copy of the program runs with the new settings:\n"

@@ -1,129 +1,223 @@
-"""The sections of an appsettings file: found, and one key changed, with every other byte left as it is."""
+"""Sections that name an application: .NET's three ways to give a secret, and a certificate in its place.
+
+Flat keys (Microsoft.Extensions.Azure), a ``Credential`` section (Azure.Core) and the section and lists of
+Microsoft.Identity.Web; `azcert.config.choose` reads the same.
+"""
 
 from __future__ import annotations
 
-import json
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from azcert._redact import REDACTED, Secret
-from azcert.config.json_reader import MalformedError, Node, read_json
+from azcert._redact import Secret
 from azcert.errors import ConfigurationError
 from azcert.migration.model import Change, Identity
+from azcert.migration.tree import members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["find", "rewrite"]
+    from azcert.migration.formats import Format, Value
+    from azcert.migration.tree import Member
 
-_STRING = r'"(?:[^"\\]|\\.)*"'
-_PAIR = re.compile(rf"(?P<key>{_STRING})(?P<colon>\s*:\s*)(?P<value>{_STRING})")
+    Edit = tuple[Member, list[tuple[str, Value]]]
+
+__all__ = ["Sections"]
+
+_LISTS = r"(?:clientcredentials|clientcertificates)"
+_IN_LIST = re.compile(rf"{_LISTS}:\d+:[^:]+")
+_ITEM_DEPTH = 3
 _SECRET = "clientsecret"  # noqa: S105 - a key in lower case
-_PLACES = ("certificate", "clientcertificatepath")
+_IN_SECRETS = re.compile(rf"{_SECRET}|{_LISTS}:\d+:{_SECRET}")
+_PLACES = re.compile(rf"certificate|clientcertificatepath|{_LISTS}:\d+:certificatediskpath")
+# Keys and names that sections of Microsoft.Identity.Web have and others have not.
+_WEB_KEYS = {
+    "instance",
+    "domain",
+    "callbackpath",
+    "signedoutcallbackpath",
+    "audience",
+    "audiences",
+    "sendx5c",
+}
+_WEB_SECTIONS = {"azuread", "azureadb2c", "entraid"}
+_OF_SECRETS = {"clientsecret", "6"}
+"""``SourceType`` of Microsoft.Identity.Web's enumeration, by name and number."""
 
 
-def find(text: str) -> list[Identity]:
-    """Return every section that names an application with a secret or a certificate.
+@dataclass(frozen=True)
+class Sections:
+    """Finds and rewrites the applications of files of one format.
 
-    :raises ConfigurationError: ``malformed``: the text is no JSON, even with comments.
+    :param below: texts of the layer that the file adds to, by their keys in lower case.
     """
-    return [_identity(path, members) for path, members in _sections(_read(text), ()) if _is_named(members)]
+
+    form: Format
+    below: Mapping[str, str | None] = field(default_factory=dict)
+
+    def find(self, text: str) -> list[Identity]:
+        """Return every section that names an application with a secret or a certificate.
+
+        :raises ConfigurationError: ``malformed``.
+        """
+        return [each.identity for each in self._sections(text) if each.is_named]
+
+    def rewrite(self, text: str, identity: Identity, source: str) -> Change:
+        """Return the text with *source* in the place of the section's secret.
+
+        :raises ConfigurationError: ``not-rewritable``: the section gives its secret twice, or in an unknown
+            way; the remedy says what to write.
+        """
+        section = next(each for each in self._sections(text) if each.identity.section == identity.section)
+        lines = []
+        for member, pairs in section.edits(source):
+            rewritten = self.form.rewrite(text, member, pairs)
+            if rewritten is None:
+                raise _not_rewritable(
+                    identity,
+                    f"line {member.line} is written in a way that azcert does not change",
+                    f"Write {self.form.example(pairs)} there instead of {member.key}",
+                )
+            text, line = rewritten
+            lines.append(line)
+        return Change(text, tuple(lines))
+
+    def _sections(self, text: str) -> list[_Section]:
+        found: dict[str, _Section] = {}
+        for member in members(self.form.parse(text)):
+            parts = ":".join(map(str, member.path)).split(":")
+            # A key of the section itself, or of an item of one of its lists.
+            depth = _ITEM_DEPTH if _IN_LIST.fullmatch(":".join(parts[-_ITEM_DEPTH:]).lower()) else 1
+            name = ":".join(parts[:-depth])
+            section = found.setdefault(name.lower(), _Section(name, self._texts_below(name)))
+            section.own[":".join(parts[-depth:]).lower()] = member
+        return list(found.values())
+
+    def _texts_below(self, name: str) -> dict[str, str | None]:
+        prefix = f"{name.lower()}:" if name else ""
+        return {key[len(prefix) :]: text for key, text in self.below.items() if key.startswith(prefix)}
 
 
-def rewrite(text: str, identity: Identity, source: str) -> Change:
-    """Return the text with *source* in the place of the section's secret.
+@dataclass(frozen=True)
+class _Section:
+    """A section's members by their keys in lower case, its lists' too (``clientcredentials:0:...``)."""
 
-    :raises ConfigurationError: ``not-rewritable``: the section names its kind of credential, or the key is
-        not found again where the reader saw it.
-    """
-    sections = {":".join(path): members for path, members in _sections(_read(text), ())}
-    members = sections[identity.section]
-    if "credential" in members:
-        raise _not_rewritable(identity, "the section says which kind of credential it is (credential)")
-    key, line, _ = members[_SECRET]
-    after = "Certificate" if key[0].isupper() else "certificate"
-    wanted = _shape(_read(text), identity.section, (key, after, source))
-    at = sum(len(each) for each in text.splitlines(keepends=True)[: (line or 1) - 1])
-    # A comment may hold the same words: what counts is what the whole file says afterwards.
-    for match in _PAIR.finditer(text, at):
-        if json.loads(match["key"], strict=False) != key:
-            continue
-        new = f"{json.dumps(after)}{match['colon']}{json.dumps(source, ensure_ascii=False)}"
-        changed = text[: match.start()] + new + text[match.end() :]
-        if _parses_as(changed, wanted):
-            number = text.count("\n", 0, match.start()) + 1
-            return Change(changed, number, f'{match["key"]}{match["colon"]}"{REDACTED}"', new)
-    raise _not_rewritable(identity, "its text was not found again in the file")
+    name: str
+    below: dict[str, str | None]
+    own: dict[str, Member] = field(default_factory=dict)
+
+    @property
+    def is_named(self) -> bool:
+        identity = self.identity
+        return identity.secret is not None or bool(identity.certificate and identity.client_id)
+
+    @property
+    def identity(self) -> Identity:
+        secret = next((each.text for each in self._secrets()), None)
+        return Identity(
+            section=self.name,
+            tenant_id=self._text("tenantid"),
+            client_id=self._text("clientid"),
+            secret=Secret(secret) if secret else None,
+            certificate=next((each.text for each in self._matching(_PLACES)), None),
+        )
+
+    def edits(self, source: str) -> list[Edit]:
+        """Return what to write in whose place.
+
+        :raises ConfigurationError: ``not-rewritable``.
+        """
+        secrets = self._secrets()
+        if len(secrets) != 1:
+            raise _not_rewritable(
+                self.identity,
+                f"it has {len(secrets)} secrets",
+                "Leave the one that counts, and run it again",
+            )
+        secret = secrets[0]
+        item = next(name for name, each in self.own.items() if each is secret).rpartition(":")[0]
+        if item:
+            kind = self.own.get(f"{item}:sourcetype")
+            self._require(kind, _OF_SECRETS)
+            assert kind is not None  # noqa: S101 - required
+            return [
+                (kind, [(kind.key, "Path")]),
+                (secret, [(_like(secret.key, "CertificateDiskPath"), source)]),
+            ]
+        for name in ("credential", "credentialsource"):
+            selector = self.own.get(name)
+            if selector is None:
+                continue
+            if name == "credentialsource" and _is(selector, {"environment"}):
+                return [(secret, [(_like(secret.key, "ClientCertificatePath"), source)])]
+            self._require(selector, _OF_SECRETS)
+            suffix = "Credential" if str(selector.text).lower().endswith("credential") else ""
+            return [
+                (selector, [(selector.key, f"ClientCertificate{suffix}")]),
+                (secret, [(_like(secret.key, "Certificate"), source)]),
+            ]
+        if not self._is_web():
+            return [(secret, [(_like(secret.key, "Certificate"), source)])]
+        if any(
+            name.partition(":")[0] in {"clientcredentials", "clientcertificates"} for name in self._names()
+        ):
+            raise _not_rewritable(
+                self.identity,
+                f"a list of credentials stands beside {secret.key}",
+                f"Add the certificate to the list by hand, and remove {secret.key}",
+            )
+        return [(secret, _web_list(secret.key, source))]
+
+    def _require(self, selector: Member | None, wanted: set[str]) -> None:
+        if selector is None or not _is(selector, wanted):
+            found = "no SourceType" if selector is None else f"{selector.key} {selector.text}"
+            raise _not_rewritable(
+                self.identity,
+                f"{found} stands beside the secret, which then is not used",
+                "Remove the secret by hand, or that key",
+            )
+
+    def _is_web(self) -> bool:
+        last = self.name.rpartition(":")[2].lower()
+        return last in _WEB_SECTIONS or bool(_WEB_KEYS & self._names())
+
+    def _names(self) -> set[str]:
+        return {*self.own, *self.below}
+
+    def _secrets(self) -> list[Member]:
+        return [each for each in self._matching(_IN_SECRETS) if each.text]
+
+    def _matching(self, pattern: re.Pattern[str]) -> Iterable[Member]:
+        return (each for name, each in self.own.items() if pattern.fullmatch(name))
+
+    def _text(self, name: str) -> str | None:
+        return self.own[name].text if name in self.own else self.below.get(name)
 
 
-def _parses_as(text: str, wanted: object) -> bool:
-    try:
-        return _shape(read_json(text), "", None) == wanted
-    except MalformedError:
-        return False
+def _is(selector: Member, wanted: set[str]) -> bool:
+    return str(selector.text).strip().lower().removesuffix("credential") in wanted
 
 
-Member = tuple[str, int | None, Node]
+def _like(key: str, name: str) -> str:
+    """Return *name* in the manner of *key*: its first letter's case, and the path in front of it."""
+    path, colon, last = key.rpartition(":")
+    return f"{path}{colon}{name if last[:1].isupper() else name[:1].lower() + name[1:]}"
 
 
-def _sections(node: Node, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Member]]]:
-    if node.pairs is None:
-        return
-    yield path, {key.lower(): (key, line, value) for key, line, value in node.pairs}
-    for key, _, value in node.pairs:
-        yield from _sections(value, (*path, key))
+def _web_list(key: str, source: str) -> list[tuple[str, Value]]:
+    item = {"SourceType": "Path", "CertificateDiskPath": source}
+    whole = _like(key, "ClientCredentials")
+    if ":" not in key:
+        return [(whole, [item])]
+    return [(f"{whole}:0:{name}", text) for name, text in item.items()]
 
 
-def _is_named(members: dict[str, Member]) -> bool:
-    return "clientid" in members and any(_text(members, name) for name in (_SECRET, *_PLACES))
-
-
-def _identity(path: tuple[str, ...], members: dict[str, Member]) -> Identity:
-    secret = _text(members, _SECRET)
-    return Identity(
-        section=":".join(path),
-        tenant_id=_text(members, "tenantid"),
-        client_id=_text(members, "clientid"),
-        secret=Secret(secret) if secret else None,
-        certificate=next(filter(None, (_text(members, name) for name in _PLACES)), None),
-    )
-
-
-def _text(members: dict[str, Member], name: str) -> str | None:
-    return members[name][2].text if name in members else None
-
-
-def _shape(node: Node, section: str, change: tuple[str, str, str] | None) -> object:
-    """Return what the file says, without lines; with *change* (old key, new key, new value) in *section*."""
-    if node.items is not None:
-        return [_shape(each, "\0", change) for each in node.items]
-    if node.pairs is None:
-        return (node.text, node.native)
-    here, _, rest = section.partition(":")
-    pairs: list[tuple[str, object]] = []
-    for key, _, value in node.pairs:
-        if change is not None and section == "" and key == change[0]:
-            pairs.append((change[1], (change[2], change[2])))
-        else:
-            below = rest if key == here and section not in {"", "\0"} else "\0"
-            pairs.append((key, _shape(value, below, change)))
-    return pairs
-
-
-def _read(text: str) -> Node:
-    try:
-        return read_json(text)
-    except MalformedError as error:
-        raise ConfigurationError(
-            f"Line {error.line}, column {error.column} is no JSON: {error.message}",
-            code="malformed",
-            remedy="Mend the file first.",
-        ) from error
-
-
-def _not_rewritable(identity: Identity, found: str) -> ConfigurationError:
+def _not_rewritable(identity: Identity, found: str, remedy: str) -> ConfigurationError:
+    client = identity.client_id or "APP"
     return ConfigurationError(
         f"The section {identity.section or 'at the top'} cannot be rewritten: {found}.",
         code="not-rewritable",
-        remedy='Replace "clientSecret" by "certificate": "PATH" by hand.',
+        remedy=f"{remedy}. A certificate for it: azcert new NAME; "
+        f"azcert app add-certificate {client} NAME.cer",
     )

@@ -7,7 +7,7 @@ import shlex
 
 from azcert._redact import REDACTED, Secret
 from azcert.errors import ConfigurationError
-from azcert.migration.model import Change, Identity
+from azcert.migration.model import Change, Identity, Line
 
 __all__ = ["find", "rewrite"]
 
@@ -55,12 +55,9 @@ def rewrite(text: str, identity: Identity, source: str) -> Change:
     match = lines[0]
     new = f"{_CERTIFICATE}{match['equals']}{shlex.quote(source)}"
     begin, end = match.start("name"), match.end("value")
-    return Change(
-        text=text[:begin] + new + text[end:],
-        line=text.count("\n", 0, begin) + 1,
-        before=f"{_SECRET}{match['equals']}{REDACTED}",
-        after=new,
-    )
+    number = text.count("\n", 0, begin) + 1
+    line = Line(number, f"{_SECRET}{match['equals']}{REDACTED}", new)
+    return Change(text[:begin] + new + text[end:], (line,))
 
 
 def _value(text: str) -> str:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from azcert._redact import Secret
 
-__all__ = ["Change", "Identity"]
+__all__ = ["Change", "Identity", "Line"]
 
 
 @dataclass(frozen=True)
 class Identity:
     """An application as its settings name it; what they do not say is None.
 
-    :param section: path of the section in a JSON file, parts joined by colons; empty in a ``.env`` file.
+    :param section: path of its section, parts joined by colons; empty in a ``.env`` file.
     :param certificate: the certificate that the settings name already.
     """
 
@@ -27,14 +27,21 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Change:
-    """A file's text with the certificate in the secret's place.
+class Line:
+    """A changed line.
 
-    :param line: where, from 1.
+    :param number: from 1.
     :param before: what stood there, the secret's value redacted.
     """
 
-    text: str = field(repr=False)
-    line: int
+    number: int
     before: str
     after: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A file's text with the certificate in the secret's place."""
+
+    text: str = field(repr=False)
+    lines: tuple[Line, ...]

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from azcert._files import PRIVATE, read_file, write_atomic
 from azcert.errors import ConfigurationError
-from azcert.migration import appsettings, dotenv
+from azcert.migration import dotenv
+from azcert.migration.appsettings import Sections
+from azcert.migration.formats import format_of
+from azcert.migration.layers import BACKUP, elsewhere, texts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
-    from types import ModuleType
 
+    from azcert.migration.layers import Elsewhere
     from azcert.migration.model import Change, Identity
 
 __all__ = ["BACKUP", "SettingsFile", "open_settings"]
 
-BACKUP = ".before-azcert"
-"""Ends the name of the copy."""
-
 _MAX_SIZE = 4 * 1024 * 1024
 _MARK = "\ufeff"
+_VARIANT = re.compile(r"(?P<stem>[^.]+)\.[^.]+(?P<suffix>\.[^.]+)")
+
+
+class _Kind(Protocol):
+    """Finds and rewrites the applications of one kind of file."""
+
+    def find(self, text: str) -> list[Identity]:
+        """Return the applications that *text* names."""
+
+    def rewrite(self, text: str, identity: Identity, source: str) -> Change:
+        """Return *text* with *source* in the place of the secret of *identity*."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,7 @@ class SettingsFile:
     path: Path
     identity: Identity
     _text: str = field(repr=False)
+    _kind: _Kind = field(repr=False)
 
     @property
     def backup(self) -> Path:
@@ -47,9 +61,8 @@ class SettingsFile:
 
         :raises ConfigurationError: ``not-rewritable``.
         """
-        kind = _kind(self.path)
         mark = _MARK if self._text.startswith(_MARK) else ""
-        change: Change = kind.rewrite(self._text.removeprefix(_MARK), self.identity, source)
+        change = self._kind.rewrite(self._text.removeprefix(_MARK), self.identity, source)
         return replace(change, text=mark + change.text)
 
     def write(self, change: Change) -> None:
@@ -77,8 +90,12 @@ class SettingsFile:
         if not self.backup.exists():
             return None
         text = _read(self.backup).removeprefix(_MARK)
-        found = _kind(self.path).find(text)
+        found = self._kind.find(text)
         return next((each for each in found if each.section == self.identity.section), None)
+
+    def elsewhere(self, environ: Mapping[str, str]) -> list[Elsewhere]:
+        """Return the other places that still hold a secret of this application."""
+        return elsewhere(self.path, self.secret_before() or self.identity, environ)
 
 
 def give_to(path: Path, status: os.stat_result) -> None:
@@ -87,27 +104,25 @@ def give_to(path: Path, status: os.stat_result) -> None:
         os.chown(path, status.st_uid, status.st_gid)
 
 
-def open_settings(path: Path, *, section: str | None = None) -> SettingsFile:
-    """Read a ``.env`` file, or JSON where its name ends so.
+def open_settings(
+    path: Path, *, section: str | None = None, base: Path | None = None, environ: Mapping[str, str]
+) -> SettingsFile:
+    """Read a ``.env`` file, or JSON, YAML or TOML where its name ends so.
 
-    :param section: which one of a JSON file; needed where several name an application.
+    :param section: which one of a file of sections; needed where several name an application.
+    :param base: the settings that the file adds to, which may name tenant and client; for
+        ``appsettings.Production.json`` that is ``appsettings.json``.
     :raises ConfigurationError: ``no-application``, ``several-applications``, ``malformed``.
     """
     # The file itself, not a link to it: a link would be replaced.
     path = path.resolve()
     text = _read(path)
-    found = _kind(path).find(text.removeprefix(_MARK))
+    kind = _kind(path, base)
+    found = kind.find(text.removeprefix(_MARK))
     if section is not None:
         found = [each for each in found if each.section.lower() == section.lower()]
     if not found:
-        raise ConfigurationError(
-            f"{path} names no application with a secret"
-            f"{f' in section {section}' if section is not None else ''}.",
-            code="no-application",
-            remedy="It needs AZURE_CLIENT_ID with AZURE_CLIENT_SECRET in a .env file, or clientId with "
-            "clientSecret in one section of a JSON file.",
-            path=str(path),
-        )
+        raise _no_application(path, section, elsewhere(path, None, environ))
     if len(found) > 1:
         names = ", ".join(each.section or "(top)" for each in found)
         raise ConfigurationError(
@@ -116,11 +131,44 @@ def open_settings(path: Path, *, section: str | None = None) -> SettingsFile:
             remedy="Say which: --section NAME",
             path=str(path),
         )
-    return SettingsFile(path, found[0], text)
+    return SettingsFile(path, found[0], text, kind)
 
 
-def _kind(path: Path) -> ModuleType:
-    return appsettings if path.suffix.lower() == ".json" else dotenv
+def _no_application(path: Path, section: str | None, others: list[Elsewhere]) -> ConfigurationError:
+    remedy = (
+        "It needs AZURE_CLIENT_ID with AZURE_CLIENT_SECRET in a .env file, or clientId with clientSecret in "
+        "one section of a JSON, YAML or TOML file. Other files beside it, user secrets and this shell's "
+        "environment have none."
+    )
+    if others:
+        remedy = f"There is a secret in {', '.join(map(str, others))}."
+        file = next((each.path for each in others if each.path is not None), None)
+        remedy += (
+            f" Run it there: azcert migrate {file}"
+            if file is not None
+            else " Whoever sets it (a service's unit, a pipeline) must name the certificate instead: "
+            "AZURE_CLIENT_CERTIFICATE_PATH, or the section's key Certificate."
+        )
+    where = f" in section {section}" if section is not None else ""
+    return ConfigurationError(
+        f"{path} names no application with a secret{where}.",
+        code="no-application",
+        remedy=remedy,
+        path=str(path),
+        elsewhere=[str(each) for each in others],
+    )
+
+
+def _kind(path: Path, base: Path | None) -> _Kind:
+    form = format_of(path.suffix)
+    if form is None:
+        return dotenv
+    variant = _VARIANT.fullmatch(path.name)
+    if base is None and variant is not None:
+        base = path.with_name(f"{variant['stem']}{variant['suffix']}")
+        if not base.is_file():
+            base = None
+    return Sections(form, {} if base is None else texts_of(base))
 
 
 def _read(path: Path) -> str:
