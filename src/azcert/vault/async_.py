@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -75,13 +76,11 @@ class SecretCachePolicy(OneClient, AsyncHTTPPolicy[Any, Any]):
         newest = wants_newest(request.http_request.headers)
         while True:
             look = self._table.look(read, self._clock(), newest=newest)
-            if look.leads and look.flight is not None:
-                self._ask(look.flight, request)
-            if look.waits and look.flight is not None:
-                if look.kept is None:
-                    await look.flight.landed.wait()
-                else:
-                    await wait_for(look.flight.landed, self._table.rules.patience)
+            if look.asks is not None:
+                self._ask(look.asks, request)
+            if look.awaits is not None:
+                patience = math.inf if look.kept is None else self._table.rules.patience
+                await wait_for(look.awaits.landed, patience)
             answer = self._table.result(look)
             if answer is not None:
                 http_request = request.http_request

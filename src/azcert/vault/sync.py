@@ -87,12 +87,13 @@ class SecretCachePolicy(OneClient, HTTPPolicy[Any, Any]):
         while True:
             with self._lock:
                 look = self._table.look(read, self._clock(), newest=newest)
-            if look.leads and look.flight is not None:
+            if look.asks is not None:
                 if look.kept is None:
-                    return self._ask(look.flight, request)
-                self._ask_in_background(look.flight, request)
-            if look.waits and look.flight is not None:
-                look.flight.landed.wait(None if look.kept is None else self._table.rules.patience)
+                    return self._ask(look.asks, request)
+                self._ask_in_background(look.asks, request)
+            if look.awaits is not None:
+                patience = min(self._table.rules.patience, threading.TIMEOUT_MAX)
+                look.awaits.landed.wait(None if look.kept is None else patience)
             with self._lock:
                 answer = self._table.result(look)
             if answer is not None:

@@ -81,8 +81,8 @@ class Look(Generic[E]):
     """What a read finds.
 
     :param kept: the answer that may be given.
-    :param flight: the question to wait for, or to ask.
-    :param leads: this reader asks it.
+    :param flight: the question that is on its way.
+    :param leads: nobody else asks it.
     :param stale: the answer is past its time: a fresh one is better.
     """
 
@@ -92,9 +92,14 @@ class Look(Generic[E]):
     stale: bool = False
 
     @property
-    def waits(self) -> bool:
-        """Whether the flight may bring what is better than the answer that is kept."""
-        return self.flight is not None and (self.kept is None or self.stale)
+    def asks(self) -> Flight[E] | None:
+        """The question that this reader is to ask."""
+        return self.flight if self.leads else None
+
+    @property
+    def awaits(self) -> Flight[E] | None:
+        """The question whose answer may be better than what is kept."""
+        return self.flight if self.kept is None or self.stale else None
 
 
 @dataclass(slots=True)
@@ -214,7 +219,7 @@ class SecretTable(Generic[E]):
 
         :raises Exception: what the question ended with.
         """
-        flight = look.flight if look.waits else None
+        flight = look.awaits
         told = None if flight is None else flight.outcome
         if flight is not None and told is not None and (told is not Outcome.TROUBLE or look.kept is None):
             self.statistics.hits += not look.leads
