@@ -298,7 +298,7 @@ WRONG: list[tuple[Any, str, str]] = [
     ({"vaultUri": VAULT, "Retry": {"Delay": "3"}}, "wrong-type", "00:00:30"),
     ({"vaultUri": VAULT, "Retry": {"Mode": "random"}}, "wrong-value", "Exponential"),
     ({"vaultUri": VAULT, "connection_verify": "false"}, "verification-off", "file"),
-    ({"vaultUri": VAULT, "serviceUri": "https://x"}, "unknown-setting", "serviceUri"),
+    ({"vaultUri": VAULT, "serviceUri": "https://x"}, "two-addresses", "serviceUri"),
     ({"vaultUri": VAULT, "Diagnostics": {"ApplicationId": "x" * 25}}, "wrong-value", "24"),
     ({"vaultUri": VAULT, "Cache": {"Tll": "00:00:01"}}, "unknown-setting", "Ttl"),
     ("Endpoint=x", "wrong-setting", "connection string"),

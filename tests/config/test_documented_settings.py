@@ -185,7 +185,7 @@ NEWER = [
     ),
     (
         '"CredentialSource": "ApiKeyCredential", "Key": "abc"',
-        {"kind": "ApiKey", "key": "secret:abc"},
+        {"kind": "AzureKeyCredential", "key": "secret:abc"},
     ),
     (
         (

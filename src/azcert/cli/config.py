@@ -11,8 +11,11 @@ from azcert.cli.output import data, json_option, talk
 
 if TYPE_CHECKING:
     from azcert.config.settings import Settings
+    from azcert.config.spec import CredentialSpec
 
 __all__ = ["config"]
+
+_NOTHING = "There are no settings: neither a file here nor AZCERT_SETTINGS, nor variables such as A__B."
 
 _file = click.argument("file", required=False, type=click.Path(dir_okay=False))
 _environment = click.option(
@@ -34,7 +37,7 @@ def config() -> None:
 
 @config.command("show")
 @_file
-@click.option("--section", metavar="NAME", help="Show one section, and the credential it asks for.")
+@click.option("--section", metavar="NAME", help="Show one section, and the credential it amounts to.")
 @_environment
 @_prefix
 @json_option
@@ -43,49 +46,60 @@ def show(
 ) -> None:
     """Print the resolved settings with their origins, secrets redacted.
 
-    Variables of the environment are shown where they belong to a section.
+    Variables of the environment are shown where they belong to a section. A section without a credential gets
+    the one of Default, else the default chain.
 
     \b
-    Exit codes: 0 printed, 1 a file cannot be read, 2 wrong usage.
+    Exit codes: 0 printed, 1 a file cannot be read or the section is not there, 2 wrong usage.
 
+    \b
     Examples:
       azcert config show
       azcert config show --section KeyVault
       azcert config show appsettings.json --environment Development --json
 
     """
-    from azcert.config.choose import choose_credential
+    from azcert.config.check import unresolved
     from azcert.config.origin import Place
     from azcert.config.secrecy import shown
+    from azcert.config.sections import Sections
 
-    settings = _load(file, environment, prefix)
-    chosen = settings if section is None else settings.section(section)
+    settings = unresolved(_load(file, environment, prefix))
+    sections = Sections(settings)
     rows = [
         {
             "key": entry.key,
             "value": shown(entry.key, entry.text if isinstance(entry.text, str) else None),
             "origin": str(entry.origin),
         }
-        for entry in chosen
+        for entry in (settings if section is None else sections.section(section))
         if ":" in entry.key or entry.origin.place is not Place.ENVIRONMENT
     ]
-    spec = None if section is None else choose_credential(chosen)
+    if not as_json:
+        for row in rows:
+            data(f"{row['key']} = {row['value']}   ({row['origin']})")
+    spec = None if section is None else sections.credential(section)
     if as_json:
-        result: dict[str, Any] = {"settings": rows}
-        if section is not None:
-            result["credential"] = spec and spec.as_dict()
-        data(result, as_json=True)
-        return
-    for row in rows:
-        data(f"{row['key']} = {row['value']}   ({row['origin']})")
-    if section is not None:
-        described = spec.as_dict() if spec else {"kind": "the default"}
-        kind = described.pop("kind")
-        talk(
-            f"Credential: {kind} {', '.join(f'{name}={value}' for name, value in described.items())}".strip()
-        )
-    if not rows:
-        talk("There are no settings.")
+        data({"settings": rows} | ({} if spec is None else {"credential": spec.as_dict()}), as_json=True)
+    elif spec is not None:
+        for line in _described(spec):
+            data(line)
+    elif not rows:
+        talk(_NOTHING)
+
+
+def _described(spec: CredentialSpec, indent: str = "") -> list[str]:
+    """Return a credential in words: its class and origin, its arguments, the credentials it is made of."""
+    from azcert.config.spec import plain
+
+    lines = [f"{indent}credential = {spec.kind}   ({spec.origin or 'nothing asks for another'})"]
+    for name, value in spec.arguments.items():
+        simple = plain(value)
+        text = " or ".join(simple) if name == "certificate" else simple
+        lines.append(f"{indent}  {name} = {text}")
+    for part in spec.parts:
+        lines += _described(part, f"{indent}  ")
+    return lines
 
 
 @config.command("check")
@@ -113,8 +127,9 @@ def check(
     """Check the settings: files, credentials of all sections, and clients that are named.
 
     \b
-    Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage.
+    Exit codes: 0 nothing is wrong, 1 something is or there is nothing to check, 2 wrong usage.
 
+    \b
     Examples:
       azcert config check
       azcert config check --strict --environment Production
@@ -124,7 +139,7 @@ def check(
     import logging
     from dataclasses import asdict
 
-    from azcert.config.check import check_settings, client_class
+    from azcert.config.check import check_settings, client_class, described_sections
 
     named: dict[str, Any] = {}
     for client in clients:
@@ -134,15 +149,21 @@ def check(
         named[section] = client_class(name)
     # What is logged of secrets in files is among the findings.
     logging.getLogger("azcert.config").addHandler(logging.NullHandler())
-    findings = check_settings(_load(file, environment, prefix), named)
+    settings = _load(file, environment, prefix)
+    checked = list(dict.fromkeys([*described_sections(settings), *named]))
+    findings = check_settings(settings, named)
     if as_json:
         data([asdict(finding) for finding in findings], as_json=True)
     for finding in [] if as_json else findings:
         data(f"{'error' if finding.fatal else 'advice'}: {finding.message}")
+    if not checked and not findings:
+        nothing = "There is nothing to check: no section describes a credential or a client."
+        talk(nothing if any(":" in entry.key for entry in settings) else _NOTHING)
+        sys.exit(1)
     if any(finding.fatal or strict for finding in findings):
         sys.exit(1)
     if not findings:
-        talk("Nothing is wrong.")
+        talk(f"Nothing is wrong with {', '.join(checked)}.")
 
 
 @config.command("schema")
@@ -152,6 +173,7 @@ def schema() -> None:
     \b
     Exit codes: 0 always.
 
+    \b
     Examples:
       azcert config schema > appsettings.schema.json
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ALIASES", "FAMILIES"]
+__all__ = ["ALIASES", "FAMILIES", "MEMBER_ALIASES"]
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "subscription_id": ("defaultSubscriptionId",),  # ArmClient's parameter
@@ -10,8 +10,16 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "container_name": ("blobContainerName",),  # BlobContainerClient
     "fully_qualified_namespace": ("namespace", "serviceBusNamespace", "eventHubNamespace"),
     "conn_str": ("connectionString",),
+    "container_url": ("blobContainerUri",),  # ContainerClient.from_container_url
+    "file_url": ("shareFileUri",),  # ShareFileClient.from_file_url
 }
 """Parameter -> keys that mean it, though their words differ."""
+
+MEMBER_ALIASES: dict[str, str] = {
+    "AmqpTcp": "Amqp",  # TransportType of Service Bus and Event Hubs
+    "AmqpWebSockets": "AmqpOverWebsocket",
+}
+"""Values of .NET's enumerations -> Python's."""
 
 FAMILIES: dict[str, dict[str, str | None]] = {
     # Its clients make their own logging policy and take no other.

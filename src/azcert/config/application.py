@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from azcert.config.authority import tenant_id
 from azcert.config.certificates import certificate_arguments
-from azcert.config.kinds import shared_arguments
+from azcert.config.kinds import common_arguments
 from azcert.config.origin import wrong
 from azcert.config.spec import CredentialSpec
 
@@ -32,7 +33,7 @@ def ids(section: Settings, entry: Entry, environ: Mapping[str, str]) -> dict[str
 
     :raises azcert.errors.ConfigurationError: one is in neither.
     """
-    tenant = section.text("TenantId") or environ.get("AZURE_TENANT_ID")
+    tenant = tenant_id(section) or environ.get("AZURE_TENANT_ID")
     client = section.text("ClientId") or environ.get("AZURE_CLIENT_ID")
     if tenant and client:
         return {"tenant_id": tenant, "client_id": client}
@@ -65,7 +66,7 @@ def certificate_spec(section: Settings, entry: Entry, environ: Mapping[str, str]
         )
     return CredentialSpec(
         "CertificateCredential",
-        {**ids(section, entry, environ), **arguments, **shared_arguments(section)},
+        {**ids(section, entry, environ), **arguments, **common_arguments(section)},
         origin=str(entry.origin),
     )
 
@@ -79,7 +80,7 @@ def federated_spec(
         {
             **ids(section, entry, environ),
             "scope": _exchange_scope(section),
-            **shared_arguments(section),
+            **common_arguments(section),
         },
         (CredentialSpec("ManagedIdentityCredential", identity, origin=str(entry.origin)),),
         str(entry.origin),
@@ -94,5 +95,5 @@ def _exchange_scope(section: Settings) -> str:
     cloud, entry = section.text("AzureCloud") or "public", section.entry("AzureCloud")
     if cloud.lower() not in _EXCHANGE:
         assert entry is not None, "the default is known"  # noqa: S101
-        raise wrong(entry, f"is {cloud!r}; expected public, usgov or china", code="wrong-value")
+        raise wrong(entry, f"is {entry.quoted}; expected public, usgov or china", code="wrong-value")
     return f"{_EXCHANGE[cloud.lower()]}/.default"

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from azcert._redact import Secret
+from azcert.config.key_credentials import KEY_CLASSES
 from azcert.config.options import realise
 from azcert.config.spec import CachePersistence
 from azcert.errors import AzcertError, ConfigurationError
@@ -45,13 +46,13 @@ _ONLY_DOTNET = {"VisualStudioCredential": "Visual Studio's sign-in, which only .
 
 
 def build_credential(spec: CredentialSpec, *, asynchronous: bool) -> Any:
-    """Return the credential that *spec* describes; an ``ApiKey`` is a `Secret`.
+    """Return the credential that *spec* describes.
 
     :raises azcert.errors.ConfigurationError: the class refuses its arguments, or has no awaited form.
     :raises azcert.errors.AzcertError: a certificate cannot be used.
     """
-    if spec.kind == "ApiKey":
-        return spec.arguments["key"]
+    if spec.kind in KEY_CLASSES:
+        return KEY_CLASSES[spec.kind](**{name: _plain(value) for name, value in spec.arguments.items()})
     if spec.kind in _ONLY_DOTNET:
         raise ConfigurationError(
             f"The credential of {spec.origin} is {_ONLY_DOTNET[spec.kind]}.",
@@ -88,7 +89,7 @@ class _Later:
     def __init__(self, spec: CredentialSpec, *, asynchronous: bool) -> None:
         self._spec = spec
         self._asynchronous = asynchronous
-        self.name = f"{spec.kind} ({spec.origin})" if spec.origin else spec.kind
+        self.name = _shown(spec)
 
     def __call__(self) -> Any:
         return build_credential(self._spec, asynchronous=self._asynchronous)
@@ -99,7 +100,7 @@ def _class(spec: CredentialSpec, *, asynchronous: bool) -> Any:
     path = _OURS.get(spec.kind, (f"azure.identity:{spec.kind}", f"{package}:{spec.kind}"))[asynchronous]
     if not path:
         raise ConfigurationError(
-            f"{spec.kind} ({spec.origin}) has no asynchronous form in azure-identity.",
+            f"{_shown(spec)} has no asynchronous form in azure-identity.",
             code="only-synchronous",
             remedy="Use azcert.AzureClients, or another credential.",
         )
@@ -107,11 +108,16 @@ def _class(spec: CredentialSpec, *, asynchronous: bool) -> Any:
     try:
         return getattr(import_module(module), name)
     except ModuleNotFoundError as error:
+        package = error.name or module
         raise ConfigurationError(
-            f"{spec.kind} ({spec.origin}) needs a package that is not installed.",
+            f"{_shown(spec)} needs {package}, which is not installed.",
             code="package-missing",
-            remedy=f"Install it: pip install {module.replace('.', '-')}",
+            remedy=f"Install it: pip install {package.replace('.', '-')}",
         ) from error
+
+
+def _shown(spec: CredentialSpec) -> str:
+    return f"{spec.kind} ({spec.origin})" if spec.origin else spec.kind
 
 
 def _arguments(spec: CredentialSpec) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from azcert.config.layers import fold
 from azcert.config.origin import wrong
-from azcert.errors import AzcertError, ConfigurationError, SourceError
+from azcert.errors import ConfigurationError, SourceError
 from azcert.sources.uri import DotnetUri, StoreUri, parse_source
 from azcert.sources.uri_store import parse_store_name
 from azcert.stores.names import Location, Selector
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CERTIFICATE_KEYS", "certificate_arguments", "in_store", "password_of", "source_name"]
 
-CERTIFICATE_KEYS = (
+ASKING_KEYS = (
     "certificate",
     "clientCertificate",
     "clientCertificateStoreName",
@@ -28,8 +29,10 @@ CERTIFICATE_KEYS = (
     "clientCertificatePasswordFrom",
     "clientCertificateSubject",
     "clientCertificateIssuer",
-    "sendCertificateChain",
 )
+"""Keys that ask for a certificate, so that a section with one of them must name one."""
+
+CERTIFICATE_KEYS = (*ASKING_KEYS, "sendCertificateChain")
 _SELECTING = ("clientCertificate", "clientCertificateSubject", "clientCertificateIssuer")
 
 
@@ -40,31 +43,19 @@ def certificate_arguments(section: Settings) -> dict[str, Any] | None:
 
     :raises azcert.errors.ConfigurationError: two certificates are named, or one not well.
     """
-    ways = {
-        "certificate": section.entry("certificate"),
-        "clientCertificatePath": section.entry("clientCertificatePath"),
-        "clientCertificate": next(filter(None, map(section.entry, _SELECTING)), None),
-    }
-    named = {name: entry for name, entry in ways.items() if entry is not None and entry.text}
+    ways = ("certificate", "clientCertificatePath", _SELECTING)
+    named = [given for way in ways if (given := _given(section, way)) is not None]
     if not named:
         return None
     if len(named) > 1:
-        first, second = list(named.values())[:2]
-        raise wrong(
-            second, f"names a certificate, and so does {first.key} ({first.origin})", code="two-certificates"
-        )
-    name, entry = next(iter(named.items()))
-    if name == "clientCertificate":
-        names = in_store(
-            entry,
-            f"{section.text('clientCertificateStoreLocation') or Location.CURRENT_USER}/"
-            f"{section.text('clientCertificateStoreName') or 'My'}",
-            thumbprint=section.text("clientCertificate"),
-            subject=section.text("clientCertificateSubject"),
-            issuer=section.text("clientCertificateIssuer"),
-        )
+        first, second = named[0][0], named[1][0]
+        found = f"names a certificate, and so does {first.key} ({first.origin})"
+        raise wrong(second, found, code="two-certificates", remedy="Keep one.")
+    entry, text = named[0]
+    if fold(entry.name) in map(fold, _SELECTING):
+        names = _in_store_of(section, entry)
     else:
-        names = (source_name(entry, section.text(name) or ""),)
+        names = (source_name(entry, text),)
     arguments: dict[str, Any] = {"certificate": names}
     password = password_of(section, "clientCertificatePassword")
     if password is not None:
@@ -73,6 +64,27 @@ def certificate_arguments(section: Settings) -> dict[str, Any] | None:
     if chain is not None:
         arguments["send_certificate_chain"] = chain
     return arguments
+
+
+def _given(section: Settings, names: str | tuple[str, ...]) -> tuple[Entry, str] | None:
+    for name in (names,) if isinstance(names, str) else names:
+        text, entry = section.text(name), section.entry(name)
+        if text is not None and entry is not None:
+            return entry, text
+    return None
+
+
+def _in_store_of(section: Settings, entry: Entry) -> tuple[str, ...]:
+    location = _given(section, "clientCertificateStoreLocation")
+    name = section.text("clientCertificateStoreName") or "My"
+    return in_store(
+        entry,
+        f"{location[1] if location else Location.CURRENT_USER}/{name}",
+        store_entry=location and location[0],
+        thumbprint=section.text("clientCertificate"),
+        subject=section.text("clientCertificateSubject"),
+        issuer=section.text("clientCertificateIssuer"),
+    )
 
 
 def password_of(section: Settings, name: str) -> Secret | PassphraseFrom | None:
@@ -95,6 +107,7 @@ def in_store(
     entry: Entry,
     store: str,
     *,
+    store_entry: Entry | None = None,
     thumbprint: str | None = None,
     subject: str | None = None,
     issuer: str | None = None,
@@ -103,16 +116,32 @@ def in_store(
 
     .NET keeps no certificates with keys for LocalMachine on Linux, so there azcert's alone is left.
 
+    :param entry: what is told about the certificate.
+    :param store_entry: what names the store, *entry* without it.
     :raises azcert.errors.ConfigurationError: the store or the thumbprint is not well formed.
     """
     try:
         name = parse_store_name(store)
+    except SourceError as error:
+        raise wrong(
+            store_entry or entry,
+            f"names no store: {error.message.rstrip('.')}",
+            code=error.code,
+            remedy=error.remedy,
+        ) from None
+    try:
         parsed = StoreUri(name, Selector(subject=subject, issuer=issuer, thumbprint=thumbprint))
         names = [str(parse_source(str(parsed)))]
         if name.location is Location.CURRENT_USER:
             names.append(str(parse_source(str(DotnetUri(name, parsed.selector)))))
     except SourceError as error:
-        raise _not_well_formed(entry, error) from None
+        raise wrong(
+            entry,
+            f"names no certificate: {error.message.rstrip('.')}",
+            code=error.code,
+            remedy="Copy the thumbprint again, or run 'azcert list'. A file is named by "
+            "clientCertificatePath, any other place by certificate.",
+        ) from None
     return tuple(names)
 
 
@@ -124,11 +153,7 @@ def source_name(entry: Entry, text: str) -> str:
     try:
         parse_source(text)
     except SourceError as error:
-        raise _not_well_formed(entry, error) from None
+        raise wrong(
+            entry, f"names no certificate: {error.message.rstrip('.')}", code=error.code, remedy=error.remedy
+        ) from None
     return text
-
-
-def _not_well_formed(entry: Entry, error: AzcertError) -> ConfigurationError:
-    return wrong(
-        entry, f"names no certificate: {error.message.rstrip('.')}", code=error.code, remedy=error.remedy
-    )

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from azcert._values import words
 from azcert.config.choose import CREDENTIAL_KEYS, choose_credential
-from azcert.config.client_plan import plan_client
 from azcert.config.identity_web import LISTS
 from azcert.config.layers import fold
+from azcert.config.notes import secret_in_file
 from azcert.config.origin import Place
 from azcert.config.secrecy import is_secret
+from azcert.config.sections import DEFAULT_SECTIONS, Sections
 from azcert.errors import AzcertError, ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from azcert.config.settings import Settings
 
-__all__ = ["Finding", "check_settings", "client_class", "described_sections"]
+__all__ = ["Finding", "check_settings", "client_class", "described_sections", "unresolved"]
 
 _LISTS = frozenset(map(fold, LISTS))
 _ADDRESS = frozenset({"url", "uri", "endpoint", "namespace"})
@@ -40,20 +42,27 @@ class Finding:
     message: str
 
 
+def unresolved(settings: Settings) -> Settings:
+    """Return the same settings, in which a reference to Key Vault stands for the secret that it leads to."""
+    return settings.resolving(lambda reference, _: str(reference))
+
+
 def check_settings(settings: Settings, clients: Mapping[str, type] | None = None) -> list[Finding]:
     """Return what is wrong: with the credentials of all sections, and with the *clients* of those named.
 
     :param clients: client classes by section.
     """
     findings: list[Finding] = []
-    for path in described_sections(settings):
+    settings = unresolved(settings)
+    sections = Sections(settings)
+    asked: list[tuple[str, Callable[[], object]]] = [
+        (DEFAULT_SECTIONS[0], sections.defaults),
+        *((path, partial(_credential_of, settings, path)) for path in described_sections(settings)),
+        *((path, partial(sections.plan, client, path)) for path, client in (clients or {}).items()),
+    ]
+    for path, ask in asked:
         try:
-            choose_credential(settings.section(path))
-        except AzcertError as error:
-            findings.append(Finding(path, fatal=True, code=error.code, message=str(error)))
-    for path, client in (clients or {}).items():
-        try:
-            plan_client(client, settings.section(path), root=settings)
+            ask()
         except AzcertError as error:
             finding = Finding(path, fatal=True, code=error.code, message=str(error))
             if finding not in findings:
@@ -63,7 +72,7 @@ def check_settings(settings: Settings, clients: Mapping[str, type] | None = None
             entry.key.rpartition(":")[0],
             fatal=False,
             code="secret-in-file",
-            message=f"The setting {entry.key} ({entry.origin}) is a secret in a settings file.",
+            message=secret_in_file(entry),
         )
         for entry in settings
         if entry.origin.place is Place.FILE
@@ -71,6 +80,10 @@ def check_settings(settings: Settings, clients: Mapping[str, type] | None = None
         and is_secret(entry.key, entry.text)
     ]
     return findings
+
+
+def _credential_of(settings: Settings, path: str) -> object:
+    return choose_credential(settings.section(path))
 
 
 def described_sections(settings: Settings) -> list[str]:

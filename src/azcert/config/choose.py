@@ -9,19 +9,20 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from azcert.config.credential_source import from_section
+from azcert.config.certificates import CERTIFICATE_KEYS
+from azcert.config.credential_source import from_section, with_options
 from azcert.config.flat import FLAT_KEYS, from_flat
 from azcert.config.identity_web import IDENTITY_WEB_KEYS, from_lists
-from azcert.config.layers import fold
+from azcert.config.key_credentials import from_key_section
 from azcert.config.options import OPTION_KEYS, refuse_unknown
 from azcert.config.origin import wrong
 from azcert.config.references import section_reference
-from azcert.config.spec import CredentialSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from azcert.config.settings import Settings
+    from azcert.config.spec import CredentialSpec
 
 __all__ = ["CREDENTIAL_KEYS", "choose_credential"]
 
@@ -37,6 +38,13 @@ def choose_credential(section: Settings, environ: Mapping[str, str] | None = Non
     """
     environ = os.environ if environ is None else environ
     inner = section.section("Credential")
+    if inner and all(name.isdigit() for name in inner.names()):
+        raise wrong(
+            next(iter(inner)),
+            "lies in a list; Credential is one credential",
+            code="wrong-credential",
+            remedy='For several write "CredentialSource": "ChainedTokenCredential", "Sources": [...].',
+        )
     if inner and _section_wins(section, inner):
         return _inside(inner, environ)
     return from_lists(section, environ) or from_flat(section, environ)
@@ -58,10 +66,11 @@ def _section_wins(section: Settings, inner: Settings) -> bool:
 def _inside(inner: Settings, environ: Mapping[str, str]) -> CredentialSpec:
     if inner.entry("CredentialSource") is not None:
         return from_section(inner, environ)
-    if [fold(name) for name in inner.names()] == ["KEY"]:
-        # AzureKeyCredential has a constructor with that parameter, and .NET's factory finds it by its name.
-        return CredentialSpec("ApiKey", {"key": inner.secret("Key")}, origin=str(next(iter(inner)).origin))
-    refuse_unknown(inner, (*CREDENTIAL_KEYS, *OPTION_KEYS, "CredentialSource"))
+    key = from_key_section(inner)
+    if key is not None:
+        return key
+    listed = ("CredentialSource", "tenantId", "clientId", "clientSecret", *CERTIFICATE_KEYS)
+    refuse_unknown(inner, (*CREDENTIAL_KEYS, *OPTION_KEYS, "CredentialSource"), listed=listed)
     spec = from_lists(inner, environ) or from_flat(inner, environ)
     if spec is None:
         raise wrong(
@@ -70,4 +79,4 @@ def _inside(inner: Settings, environ: Mapping[str, str]) -> CredentialSpec:
             code="incomplete-credential",
             remedy="Add CredentialSource, or one of certificate, clientCertificate, clientSecret.",
         )
-    return spec
+    return with_options(spec, inner)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from azcert.config import options
 from azcert.config.aliases import FAMILIES
-from azcert.config.options import read_options, say
+from azcert.config.notes import say
 from azcert.config.shape import CORE_KEYWORDS
 
 if TYPE_CHECKING:
@@ -16,6 +17,20 @@ if TYPE_CHECKING:
 
 __all__ = ["client_options"]
 
+# What a keyword that a client does not take is called in settings.
+_SETTINGS = {
+    "api_version": "ServiceVersion",
+    "connection_timeout": "NetworkTimeout",
+    "diagnostics": "Diagnostics:LoggedHeaderNames and LoggedQueryParameters",
+    "logging": "Diagnostics:IsLoggingEnabled",
+    "read_timeout": "NetworkTimeout",
+    "retry_backoff_factor": "Retry:Delay",
+    "retry_backoff_max": "Retry:MaxDelay",
+    "retry_mode": "Retry:Mode",
+    "telemetry": "Diagnostics:IsTelemetryEnabled",
+    "user_agent": "Diagnostics:ApplicationId",
+}
+
 
 def client_options(cls: type, shape: Shape, section: Settings, defaults: Settings | None) -> dict[str, Any]:
     """Return the keywords that ``Options`` amount to, as far as the client *cls* takes them.
@@ -24,11 +39,11 @@ def client_options(cls: type, shape: Shape, section: Settings, defaults: Setting
     """
     keywords: dict[str, Any] = {}
     family = _family(cls)
-    sections = [section.section("Options"), section]
+    sections = [section.group("Options"), section]
     if defaults is not None:
-        sections = [defaults.section("Options"), defaults, *sections]
+        sections = [defaults.group("Options"), defaults, *sections]
     for each in sections:
-        for name, value in read_options(each).items():
+        for name, value in options.client_options(each).items():
             target = family.get(name, name)
             if name == "api_version" and each in sections[:-2]:
                 continue  # a version is one service's, not everyone's default
@@ -37,7 +52,8 @@ def client_options(cls: type, shape: Shape, section: Settings, defaults: Setting
             if target is not None and _takes(shape, target):
                 keywords[target] = value
             elif each in sections[-2:]:
-                say(f"{cls.__name__} has nothing like {name}: the section {section.path} sets it in vain.")
+                setting = _SETTINGS.get(name, name)
+                say(f"{cls.__name__} has nothing like {setting}: the section {section.path} sets it in vain.")
     return keywords
 
 

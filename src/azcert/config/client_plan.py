@@ -6,14 +6,16 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from azcert._redact import Secret
+from azcert.config.aliases import ALIASES
 from azcert.config.cache_section import cache_rules
 from azcert.config.choose import choose_credential
 from azcert.config.client_options import client_options
 from azcert.config.client_section import ClientSection
+from azcert.config.notes import warn_of_secret
 from azcert.config.origin import wrong
 from azcert.config.secrecy import carries_secret
-from azcert.config.settings import warn_of_secret
-from azcert.config.shape import connection_string_shape, shape_of
+from azcert.config.shape import address_shapes, connection_string_shape, plain_name, shape_of
 from azcert.config.spec import CredentialSpec
 
 if TYPE_CHECKING:
@@ -66,30 +68,46 @@ def plan_client(
     if connection is not None:
         found = connection_string_shape(cls)
         if found is None:
-            raise wrong(connection, f"is a connection string, which {cls.__name__} does not take")
+            raise wrong(
+                connection,
+                f"is a connection string, which {cls.__name__} does not take",
+                remedy=f"It needs {', '.join(_required(shape))}: write {{ ... }} with these.",
+            )
         shape, constructor = found, "from_connection_string"
+    else:
+        constructor, shape = _by_address(cls, section) or (constructor, shape)
     reading = ClientSection(cls, shape, section)
     arguments = reading.arguments()
     if connection is not None:
-        text = (
-            connection.text
-            if isinstance(connection.text, str)
-            else connection.text and connection.text.reveal()
-        )
+        text = connection.text.reveal() if isinstance(connection.text, Secret) else connection.text
         arguments[next(iter(shape.parameters))] = text
         if text and carries_secret(text):
             warn_of_secret(connection)
     keywords = client_options(cls, shape, section, defaults)
     for name in [name for name in arguments if name not in shape.parameters]:
         keywords[name] = arguments.pop(name)
-    reading.require(arguments, without=() if constructor else ("credential",))
+    reading.require(arguments, without=() if connection is not None else ("credential",))
     credential = None
-    if not constructor and "credential" in shape.parameters and not _anonymous(shape, arguments):
+    if connection is None and "credential" in shape.parameters and not _anonymous(shape, arguments):
         credential = choose_credential(section, environ)
         if credential is None and defaults is not None:
             credential = choose_credential(defaults, environ)
         credential = credential or CredentialSpec("DefaultCredential")
     return ClientPlan(cls, constructor, arguments, credential, keywords, cache_rules(cls, section))
+
+
+def _required(shape: Shape) -> list[str]:
+    return [name for name, each in shape.parameters.items() if each.required and name != "credential"]
+
+
+def _by_address(cls: type, section: Settings) -> tuple[str, Shape] | None:
+    """Return the constructor for a whole address, such as ``blobUri``, if *section* has one."""
+    given = {plain_name(name) for name in section.names()}
+    for constructor, shape in address_shapes(cls).items():
+        address = next(iter(shape.parameters))
+        if given & {plain_name(name) for name in (address, *ALIASES.get(address, ()))}:
+            return constructor, shape
+    return None
 
 
 def _connection_string(section: Settings, root: Settings) -> Any:

@@ -13,10 +13,10 @@ from azcert._values import words
 from azcert.config.aliases import ALIASES
 from azcert.config.choose import CREDENTIAL_KEYS
 from azcert.config.layers import fold
+from azcert.config.notes import warn_of_secret
 from azcert.config.options import OPTION_KEYS, unknown_key
 from azcert.config.origin import wrong
 from azcert.config.secrecy import carries_secret
-from azcert.config.settings import warn_of_secret
 from azcert.config.shape import CORE_KEYWORDS, Parameter, convert, plain_name
 from azcert.errors import ConfigurationError
 
@@ -55,14 +55,14 @@ class ClientSection:
             elif words(name) and words(name)[-1] in _ADDRESS:
                 addresses.append(name)
             else:
-                raise unknown_key(section, name, self._known())
+                raise self._unknown(section, name)
         self._place(addresses, found)
         return {
             keyword: self._value(section, name, keyword) for keyword, (name, section) in found.items()
         } | self._verbatim()
 
     def _keys(self) -> list[tuple[Settings, str]]:
-        options = self._section.section("Options")
+        options = self._section.group("Options")
         about_others = {fold(name) for name in (*CREDENTIAL_KEYS, *OPTION_KEYS, *_STRUCTURE)}
         mine = {fold(name) for name in OPTION_KEYS}
         keys = [(self._section, name) for name in self._section.names() if fold(name) not in about_others]
@@ -79,16 +79,26 @@ class ClientSection:
         ]
         required = [name for name in free if self._shape.parameters[name].required]
         target = next(iter(required or free), None)
+        taken = [name for keyword, (name, _) in found.items() if words(keyword)[-1] in _ADDRESS]
+        if target is None and taken:
+            raise self._two_addresses(addresses[0], taken[0])
         if target is None:
-            raise unknown_key(self._section, addresses[0], self._known())
+            raise self._unknown(self._section, addresses[0])
         # AzureWebJobsStorage has blobServiceUri, queueServiceUri, ...: the class's words decide.
         mine = set(words(self._cls.__name__))
         ranked = sorted(addresses, key=lambda name: -len(mine & set(words(name))))
         if len(ranked) > 1 and len(mine & set(words(ranked[0]))) == len(mine & set(words(ranked[1]))):
-            entry = self._section.entry(ranked[1])
-            assert entry is not None, "an address is a value"  # noqa: S101
-            raise wrong(entry, f"is an address, and so is {ranked[0]}: {self._cls.__name__} takes one")
+            raise self._two_addresses(ranked[1], ranked[0])
         found[target] = (ranked[0], self._section)
+
+    def _two_addresses(self, name: str, other: str) -> Exception:
+        entry = self._section.entry(name) or next(iter(self._section.section(name)))
+        return wrong(
+            entry,
+            f"is an address, and so is {other}: {self._cls.__name__} takes one",
+            code="two-addresses",
+            remedy="Keep one.",
+        )
 
     def _value(self, section: Settings, name: str, keyword: str) -> Any:
         parameter = (
@@ -105,13 +115,21 @@ class ClientSection:
                 code="verification-off",
                 remedy="Name a file with the authority's certificate instead.",
             )
-        if entry is not None and isinstance(value, str) and carries_secret(value):
-            warn_of_secret(entry)
+        if entry is not None and isinstance(value, str):
+            if words(keyword)[-1] in _ADDRESS and "://" not in value:
+                raise wrong(
+                    entry,
+                    f"is {entry.quoted}, which is no URL",
+                    code="wrong-value",
+                    remedy="Write it in full: https://...",
+                )
+            if carries_secret(value):
+                warn_of_secret(entry)
         return value
 
     def _verbatim(self) -> dict[str, Any]:
         """Return ``Arguments``: keywords passed by their Python names, for those no documentation lists."""
-        arguments = self._section.section("Arguments")
+        arguments = self._section.group("Arguments")
         return {name: arguments.native(name) for name in arguments.names()}
 
     def require(self, arguments: Mapping[str, Any], *, without: tuple[str, ...]) -> None:
@@ -122,10 +140,10 @@ class ClientSection:
         needed = [
             name for name, each in self._shape.parameters.items() if each.required and name not in without
         ]
-        missing = [name for name in needed if arguments.get(name) in {None, ""}]
+        missing = [name for name in needed if arguments.get(name) is None or arguments[name] == ""]
         if not missing:
             return
-        found = ", ".join(self._section.names()) or "nothing"
+        found = ", ".join(map(self._shown, self._section.names())) or "nothing"
         raise ConfigurationError(
             f"The section {self._section.path} does not say enough for {self._cls.__name__}: it needs "
             f"{', '.join(missing)}; found {found}.",
@@ -136,9 +154,14 @@ class ClientSection:
             section=self._section.path,
         )
 
-    def _known(self) -> list[str]:
-        names = [name for name in (*self._shape.parameters, *self._shape.keywords) if name != "credential"]
-        return [*names, *CORE_KEYWORDS, *CREDENTIAL_KEYS, *OPTION_KEYS, *_STRUCTURE]
+    def _shown(self, name: str) -> str:
+        entry = self._section.written(name)
+        return f"{name} (empty)" if entry is not None and entry.text == "" else name
+
+    def _unknown(self, section: Settings, name: str) -> Exception:
+        mine = [name for name in (*self._shape.parameters, *self._shape.keywords) if name != "credential"]
+        known = [*mine, *CORE_KEYWORDS, *CREDENTIAL_KEYS, *OPTION_KEYS, *_STRUCTURE]
+        return unknown_key(section, name, known, listed=[*mine, *_STRUCTURE])
 
 
 def _names(shape: Shape) -> dict[str, str]:

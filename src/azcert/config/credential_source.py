@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from azcert._redact import Secret
-from azcert.config.application import certificate_spec, federated_spec, ids
+from azcert.config.application import certificate_spec, federated_spec
 from azcert.config.certificates import CERTIFICATE_KEYS
-from azcert.config.default_chain import DEFAULT_KEYS, default_spec
-from azcert.config.kinds import COMMON_KEYS, ENTRA_KEYS, KINDS, from_table, shared_arguments, source_named
+from azcert.config.default_chain import DEFAULT_KEYS, EXCLUSIONS, default_spec
+from azcert.config.kinds import (
+    COMMON_KEYS,
+    ENTRA_KEYS,
+    KINDS,
+    SOURCE_NAMES,
+    common_arguments,
+    from_table,
+    source_named,
+)
 from azcert.config.managed_identity import IDENTITY_KEYS, identity_by_kind
-from azcert.config.options import read_options, refuse_unknown
-from azcert.config.origin import wrong
+from azcert.config.options import pipeline_options, refuse_unknown
+from azcert.config.origin import Entry, Origin, Place, wrong
 from azcert.config.spec import CredentialSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from azcert.config.origin import Entry
     from azcert.config.settings import Settings
 
-__all__ = ["from_section"]
+__all__ = ["from_section", "with_options"]
 
-_ENVIRONMENT_KEYS = (
-    "TenantId",
-    "ClientId",
-    "ClientSecret",
-    "ClientCertificatePath",
-    "ClientCertificatePassword",
-    "ClientCertificatePasswordFrom",
-    "SendCertificateChain",
+# Keys are no clients of a service, a chain leaves it to its links, and programs that are run have their own.
+_WITHOUT_PIPELINE = frozenset(
+    {
+        "AzureKeyCredential",
+        "ChainedTokenCredential",
+        *(kind.cls for kind in KINDS.values() if kind.runs_program),
+    }
 )
+_VARIABLES = {
+    "TenantId": "AZURE_TENANT_ID",
+    "ClientId": "AZURE_CLIENT_ID",
+    "ClientSecret": "AZURE_CLIENT_SECRET",
+    "ClientCertificatePath": "AZURE_CLIENT_CERTIFICATE_PATH",
+    "ClientCertificatePassword": "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "SendCertificateChain": "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN",
+}
 
 
 def from_section(section: Settings, environ: Mapping[str, str], *, nested: bool = False) -> CredentialSpec:
@@ -43,27 +57,47 @@ def from_section(section: Settings, environ: Mapping[str, str], *, nested: bool 
     assert entry is not None, "the caller has seen it"  # noqa: S101
     name = source_named(entry, section.text("CredentialSource") or "")
     if nested and name in {"chainedtoken", "apikey"}:
-        raise wrong(entry, f"is {name}, which cannot be part of a chain", code="wrong-chain")
+        raise wrong(entry, f"is {SOURCE_NAMES[name]}, which cannot be part of a chain", code="wrong-chain")
     if name in KINDS:
         refuse_unknown(section, ("CredentialSource", *KINDS[name].keys, *COMMON_KEYS))
-        return from_table(section, name, entry, environ)
+        return with_options(from_table(section, name, entry, environ), section)
     reader = {
         "managedidentity": _managed_identity,
         "managedidentityasfederatedidentity": _federated,
         "environment": _environment,
         "chainedtoken": _chained,
         "clientcertificate": _certificate,
-        "default": _default,
+        "defaultazure": _default,
     }[name]
-    return reader(section, entry, environ)
+    return with_options(reader(section, entry, environ), section)
+
+
+def with_options(spec: CredentialSpec, section: Settings) -> CredentialSpec:
+    """Return *spec* with the ``Retry``, ``Diagnostics`` and ``NetworkTimeout`` of its ``Credential`` section.
+
+    :raises azcert.errors.ConfigurationError: one of their values is wrong.
+    """
+    options = pipeline_options(section)
+    if not options or spec.kind in _WITHOUT_PIPELINE:
+        return spec
+    if spec.kind == "FirstUsable":
+        return replace(spec, parts=tuple(with_options(part, section) for part in spec.parts))
+    return replace(spec, arguments={**spec.arguments, **options})
 
 
 def _managed_identity(section: Settings, entry: Entry, environ: Mapping[str, str]) -> CredentialSpec:
     del environ
+    for kind in ("ClientId", "ResourceId", "ObjectId"):
+        older = section.entry(kind) or section.entry(f"ManagedIdentity{kind}")
+        if older is not None:
+            raise wrong(
+                older,
+                "is not known here",
+                code="unknown-setting",
+                remedy=f'Write "ManagedIdentityIdKind": "{kind}" and "ManagedIdentityId".',
+            )
     refuse_unknown(section, ("CredentialSource", *IDENTITY_KEYS, *COMMON_KEYS, "AdditionallyAllowedTenants"))
-    arguments = identity_by_kind(section)
-    arguments.update(read_options(section))
-    return CredentialSpec("ManagedIdentityCredential", arguments, origin=str(entry.origin))
+    return CredentialSpec("ManagedIdentityCredential", identity_by_kind(section), origin=str(entry.origin))
 
 
 def _federated(section: Settings, entry: Entry, environ: Mapping[str, str]) -> CredentialSpec:
@@ -100,41 +134,45 @@ def _certificate(section: Settings, entry: Entry, environ: Mapping[str, str]) ->
 
 def _environment(section: Settings, entry: Entry, environ: Mapping[str, str]) -> CredentialSpec:
     """Read EnvironmentCredential's keys: what is written here first, then the environment's variables."""
-    refuse_unknown(section, ("CredentialSource", *_ENVIRONMENT_KEYS, *COMMON_KEYS, *ENTRA_KEYS))
-    if all(section.text(name) is None for name in _ENVIRONMENT_KEYS):
-        return CredentialSpec("EnvironmentCredential", shared_arguments(section), origin=str(entry.origin))
-    secret = section.secret("ClientSecret")
-    if secret is None and section.text("ClientCertificatePath") is not None:
-        return certificate_spec(section, entry, environ)
-    if secret is None and environ.get("AZURE_CLIENT_SECRET"):
-        secret = Secret(environ["AZURE_CLIENT_SECRET"])
-    arguments: dict[str, Any] = {**ids(section, entry, environ), **shared_arguments(section)}
-    if secret is not None:
-        arguments["client_secret"] = secret
-        return CredentialSpec("ClientSecretCredential", arguments, origin=str(entry.origin))
-    path = environ.get("AZURE_CLIENT_CERTIFICATE_PATH")
-    if path is None:
-        raise wrong(
-            entry,
-            "asks for the environment's credential, and there is neither a secret nor a certificate",
-            code="incomplete-credential",
-            remedy="Set AZURE_CLIENT_CERTIFICATE_PATH, or add ClientCertificatePath to the section.",
+    known = (*_VARIABLES, "ClientCertificatePasswordFrom")
+    refuse_unknown(section, ("CredentialSource", *known, *COMMON_KEYS, *ENTRA_KEYS))
+    if all(section.text(name) is None for name in known):
+        return CredentialSpec("EnvironmentCredential", common_arguments(section), origin=str(entry.origin))
+    if section.text("ClientSecret") is None and section.text("ClientCertificatePath") is None:
+        section = section.completed(
+            Entry(name, environ[variable], environ[variable], Origin(Place.ENVIRONMENT, variable))
+            for name, variable in _VARIABLES.items()
+            if environ.get(variable)
         )
-    arguments["certificate"] = (path,)
-    if environ.get("AZURE_CLIENT_CERTIFICATE_PASSWORD"):
-        arguments["password"] = Secret(environ["AZURE_CLIENT_CERTIFICATE_PASSWORD"])
-    return CredentialSpec("CertificateCredential", arguments, origin=str(entry.origin))
+    if section.text("ClientSecret") is not None:
+        return from_table(section, "clientsecret", entry, environ)
+    if section.text("ClientCertificatePath") is not None:
+        return certificate_spec(section, entry, environ)
+    raise wrong(
+        entry,
+        "asks for the environment's credential, and there is neither a secret nor a certificate",
+        code="incomplete-credential",
+        remedy="Set AZURE_CLIENT_CERTIFICATE_PATH, or add ClientCertificatePath to the section.",
+    )
 
 
 def _chained(section: Settings, entry: Entry, environ: Mapping[str, str]) -> CredentialSpec:
     refuse_unknown(section, ("CredentialSource", "Sources"))
-    items = section.section("Sources").items()
+    items = section.items("Sources")
     if not items:
-        raise wrong(entry, "needs Sources, a list of at least one credential", code="incomplete-credential")
+        raise wrong(
+            entry,
+            "needs Sources, a list of at least one credential",
+            code="incomplete-credential",
+            remedy='Add "Sources": [{ "CredentialSource": ... }, ...].',
+        )
     for item in items:
         if item.entry("CredentialSource") is None:
             raise wrong(
-                next(iter(item)), f"lies in {item.path}, which has no CredentialSource", code="wrong-chain"
+                next(iter(item)),
+                f"lies in {item.path}, which has no CredentialSource",
+                code="wrong-chain",
+                remedy="Each item of Sources is a credential with a CredentialSource.",
             )
     parts = tuple(from_section(item, environ, nested=True) for item in items)
     return CredentialSpec("ChainedTokenCredential", {}, parts, str(entry.origin))
@@ -142,5 +180,5 @@ def _chained(section: Settings, entry: Entry, environ: Mapping[str, str]) -> Cre
 
 def _default(section: Settings, entry: Entry, environ: Mapping[str, str]) -> CredentialSpec:
     del environ
-    refuse_unknown(section, ("CredentialSource", *DEFAULT_KEYS, *COMMON_KEYS, *ENTRA_KEYS))
+    refuse_unknown(section, ("CredentialSource", *DEFAULT_KEYS, *EXCLUSIONS, *COMMON_KEYS, *ENTRA_KEYS))
     return default_spec(section, str(entry.origin))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from azcert.config.kinds import shared_arguments
+from azcert.config.authority import tenant_id
+from azcert.config.kinds import common_arguments
 from azcert.config.origin import wrong
 from azcert.config.spec import CredentialSpec
 
@@ -13,14 +14,33 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_KEYS", "default_spec"]
 
+EXCLUSIONS = {
+    "ExcludeAzureCliCredential": "exclude_cli_credential",
+    "ExcludeAzureDeveloperCliCredential": "exclude_developer_cli_credential",
+    "ExcludeAzurePowerShellCredential": "exclude_powershell_credential",
+    "ExcludeBrokerCredential": "exclude_broker_credential",
+    "ExcludeEnvironmentCredential": "exclude_environment_credential",
+    "ExcludeInteractiveBrowserCredential": "exclude_interactive_browser_credential",
+    "ExcludeManagedIdentityCredential": "exclude_managed_identity_credential",
+    "ExcludeSharedTokenCacheCredential": "exclude_shared_token_cache_credential",
+    "ExcludeVisualStudioCodeCredential": "exclude_visual_studio_code_credential",
+    "ExcludeVisualStudioCredential": "",
+    "ExcludeWorkloadIdentityCredential": "exclude_workload_identity_credential",
+}
+"""Options of .NET's ``DefaultAzureCredential`` and azure-identity's; empty for a link that Python lacks."""
+
 DEFAULT_KEYS = ("tenantId", "clientId", "managedIdentityClientId", "managedIdentityResourceId")
 """Keys that say something about the default chain."""
 
 
 def default_spec(section: Settings, origin: str) -> CredentialSpec:
     """Return the default chain, with what the section says of tenants and managed identities."""
-    arguments = shared_arguments(section)
-    tenant = section.text("tenantId")
+    arguments = common_arguments(section)
+    for name, keyword in EXCLUSIONS.items():
+        excluded = section.boolean(name)
+        if keyword and excluded is not None:
+            arguments[keyword] = excluded
+    tenant = tenant_id(section)
     if tenant is not None:
         # DefaultAzureCredentialOptions.TenantId sets the tenant of each link; Python has a name for each.
         for link in (

@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from azcert._redact import Secret
-from azcert._values import nearest
 from azcert.config.build import build_credential
-from azcert.config.choose import choose_credential
-from azcert.config.client_plan import plan_client
+from azcert.config.key_credentials import fitting
 from azcert.config.layers import fold
 from azcert.config.load import load_settings
 from azcert.config.options import realise
+from azcert.config.reference_reader import ReferenceReader
+from azcert.config.sections import Sections
 from azcert.config.shape import is_asynchronous, shape_of
 from azcert.config.spec import CredentialSpec, identity_of
 from azcert.errors import AzcertError, ConfigurationError
@@ -23,16 +22,11 @@ if TYPE_CHECKING:
     from typing import Self
 
     from azcert.config.client_plan import ClientPlan
+    from azcert.config.origin import Entry
     from azcert.config.references import KeyVaultReference
     from azcert.config.settings import Settings
 
-__all__ = ["DEFAULT_SECTIONS", "Factory"]
-
-DEFAULT_SECTIONS = ("Default", "AzureDefaults")
-"""Sections whose credential and options count where a client's own section says nothing."""
-
-_TOP = "AzureClients"
-_REFERENCES = "KeyVaultReferences"
+__all__ = ["Factory"]
 
 
 class Factory:
@@ -44,12 +38,12 @@ class Factory:
     _asynchronous = False
 
     def __init__(self, settings: Settings) -> None:
+        self._references = ReferenceReader(settings, asynchronous=self._asynchronous)
         self._settings = settings.resolving(self._resolve)
+        self._sections = Sections(self._settings)
         self._lock = threading.RLock()
         self._credentials: dict[Hashable, Any] = {}
         self._clients: dict[Hashable, Any] = {}
-        self._readers: dict[str, Any] = {}
-        self._reader_credential: Any = None
         self._closed = False
 
     @classmethod
@@ -91,48 +85,21 @@ class Factory:
 
         :raises azcert.errors.ConfigurationError: there is none.
         """
-        for path in (name, f"{_TOP}:{name}"):
-            found = self._settings.section(path)
-            if found or self._settings.entry(path) is not None:
-                return found
-        if self._settings.section("ConnectionStrings").entry(name) is not None:
-            return self._settings.section(name)
-        names = self._candidates()
-        near = nearest(name, names)
-        raise ConfigurationError(
-            f"The settings have no section {name}; found {', '.join(names) or 'no section'}.",
-            code="no-section",
-            remedy=f"Did you mean {near}?" if near else "Check the file's name and the working directory.",
-            section=name,
-        )
-
-    def _candidates(self) -> list[str]:
-        return [name for name in self._settings.names() if self._settings.section(name)]
-
-    def _defaults(self) -> Settings | None:
-        for name in DEFAULT_SECTIONS:
-            found = self._settings.section(name)
-            if found:
-                return found
-        return None
+        return self._sections.section(name)
 
     def credential_spec(self, section: str | None = None) -> CredentialSpec:
         """Return the credential that *section* asks for, else the defaults', else the default chain.
 
         :raises azcert.errors.ConfigurationError: it cannot be built as written.
         """
-        wanted = None if section is None else choose_credential(self.section(section))
-        defaults = self._defaults()
-        if wanted is None and defaults is not None:
-            wanted = choose_credential(defaults)
-        return wanted or CredentialSpec("DefaultCredential")
+        return self._sections.credential(section)
 
     def plan(self, client: type, section: str) -> ClientPlan:
         """Return how *client* is made from *section*; nothing is built.
 
         :raises azcert.errors.ConfigurationError: the section does not fit the client.
         """
-        return plan_client(client, self.section(section), root=self._settings, defaults=self._defaults())
+        return self._sections.plan(client, section)
 
     def credential(self, section: str | None = None) -> Any:
         """Return the credential of *section*, the one object that all clients with the same settings share.
@@ -150,6 +117,12 @@ class Factory:
             return self._credentials[key]
 
     def _get(self, client: type, section: str, keywords: Mapping[str, Any]) -> Any:
+        if not isinstance(client, type):
+            raise ConfigurationError(
+                f"get() takes a client class and a section; {client!r} is no class.",
+                code="no-class",
+                remedy="Write it as clients.get(SecretClient, 'KeyVault').",
+            )
         if is_asynchronous(client) != self._asynchronous:
             right = "azcert.aio.AzureClients" if is_asynchronous(client) else "azcert.AzureClients"
             kind = "asynchronous" if is_asynchronous(client) else "not asynchronous"
@@ -159,6 +132,9 @@ class Factory:
                 remedy=f"Get it from {right}.",
             )
         key = (client, fold(section))
+        made = None if keywords else self._clients.get(key)
+        if made is not None:
+            return made  # without the lock, which is held while others are made
         with self._lock:
             self._require_open()
             if keywords:
@@ -173,7 +149,8 @@ class Factory:
         plan = self.plan(client, section)
         keywords = {**plan.arguments, **realise(dict(plan.keywords)), **given}
         if plan.credential is not None and "credential" not in given:
-            keywords["credential"] = self._credential_for(client, plan.credential)
+            accepted = shape_of(client).parameters["credential"].type
+            keywords["credential"] = fitting(self._shared(plan.credential), client, accepted)
         if plan.cache is not None:
             keywords["per_call_policies"] = [
                 *_listed(keywords.get("per_call_policies")),
@@ -192,49 +169,16 @@ class Factory:
                 section=section,
             ) from error
 
-    def _credential_for(self, client: type, spec: CredentialSpec) -> Any:
-        credential = self._shared(spec)
-        if not isinstance(credential, Secret):
-            return credential
-        accepted = shape_of(client).parameters["credential"].type
-        if "AzureKeyCredential" in accepted:
-            from azure.core.credentials import AzureKeyCredential  # noqa: PLC0415 - few clients take keys
-
-            return AzureKeyCredential(credential.reveal())
-        if "str" in accepted:
-            return credential.reveal()
-        raise ConfigurationError(
-            f"{client.__name__} takes no key; {spec.origin} gives one.",
-            code="no-key-accepted",
-            remedy="Use another CredentialSource.",
-        )
-
     def _policy(self, rules: Any) -> Any:
         raise NotImplementedError
 
-    def _resolve(self, reference: KeyVaultReference) -> str:
-        """Read the secret behind a Key Vault reference, with a client for threads, whichever kind this is."""
-        from azure.keyvault.secrets import SecretClient  # noqa: PLC0415 - slow to import
+    def _resolve(self, reference: KeyVaultReference, entry: Entry) -> str:
+        self._require_open()
+        return self._references.read(reference, entry)
 
-        with self._lock:
-            self._require_open()
-            if self._reader_credential is None:
-                self._reader_credential = build_credential(self._reader_spec(), asynchronous=False)
-            if reference.vault_url not in self._readers:
-                self._readers[reference.vault_url] = SecretClient(
-                    reference.vault_url, self._reader_credential
-                )
-            reader = self._readers[reference.vault_url]
-        return reader.get_secret(reference.name, reference.version).value or ""
-
-    def _reader_spec(self) -> CredentialSpec:
-        # The section's own values must not be references to what it signs in for: they are read unresolved.
-        unresolved = self._settings.resolving(None)
-        for name in (_REFERENCES, *DEFAULT_SECTIONS):
-            wanted = choose_credential(unresolved.section(name))
-            if wanted is not None:
-                return wanted
-        return CredentialSpec("DefaultCredential")
+    def _read_references(self) -> None:
+        self._require_open()
+        self._references.read_all()
 
     def _require_open(self) -> None:
         if self._closed:
@@ -242,16 +186,14 @@ class Factory:
                 "These AzureClients are closed.", code="closed", remedy="Make new ones, or close them later."
             )
 
-    def _take_all(self) -> tuple[list[Any], list[Any]]:
-        """Return all that is to be closed, clients first: own things, then those that only threads use."""
+    def _take_all(self) -> list[Any]:
+        """Return all that is to be closed, clients first; what reads references is closed here."""
         with self._lock:
             self._closed = True
-            made = [*self._clients.values(), *self._credentials.values()]
-            mine = [each for each in made if not isinstance(each, Secret)]
-            readers = [*self._readers.values(), *filter(None, [self._reader_credential])]
-            self._clients, self._credentials, self._readers = {}, {}, {}
-            self._reader_credential = None
-            return mine, readers
+            mine = [*self._clients.values(), *self._credentials.values()]
+            self._clients, self._credentials = {}, {}
+        self._references.close()
+        return mine
 
 
 def _listed(policies: Any) -> list[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from azcert.config.application import certificate_spec, federated_spec
-from azcert.config.certificates import CERTIFICATE_KEYS
+from azcert.config.certificates import ASKING_KEYS, CERTIFICATE_KEYS
 from azcert.config.default_chain import DEFAULT_KEYS, default_spec
 from azcert.config.kinds import KINDS, from_table, source_named
 from azcert.config.managed_identity import FLAT_IDENTITY_KEYS, identity_by_key
@@ -58,7 +58,7 @@ def from_flat(section: Settings, environ: Mapping[str, str]) -> CredentialSpec |
     secret = section.entry("clientSecret")
     if secret is not None and section.text("clientSecret") is not None:
         return from_table(section, "clientsecret", secret, environ)
-    certificate = _first(section, CERTIFICATE_KEYS[:5] + CERTIFICATE_KEYS[7:9])
+    certificate = _first(section, ASKING_KEYS)
     if certificate is not None:
         return certificate_spec(section, certificate, environ)
     lost = _first(section, ("managedIdentityObjectId",))
@@ -101,7 +101,7 @@ def _named(section: Settings, entry: Entry, name: str, environ: Mapping[str, str
         return federated_spec(section, entry, identity, environ)
     if name == "clientcertificate":
         return certificate_spec(section, entry, environ)
-    if name == "default":
+    if name == "defaultazure":
         return default_spec(section, str(entry.origin))
     if name == "environment":
         return CredentialSpec("EnvironmentCredential", origin=str(entry.origin))

@@ -14,6 +14,7 @@ from azcert.config.application import federated_spec, ids
 from azcert.config.certificates import in_store, password_of, source_name
 from azcert.config.kinds import common_arguments
 from azcert.config.managed_identity import identity_arguments
+from azcert.config.notes import say
 from azcert.config.options import refuse_unknown
 from azcert.config.origin import wrong
 from azcert.config.spec import CredentialSpec
@@ -88,38 +89,49 @@ _NAMES = (
 def from_lists(section: Settings, environ: Mapping[str, str]) -> CredentialSpec | None:
     """Return the credential that the lists of *section* describe, None if it has none.
 
-    :raises azcert.errors.ConfigurationError: an item is of a kind that Python has not, or misses a key.
+    :raises azcert.errors.ConfigurationError: an item misses a key, or no item is of a kind that Python has.
     """
-    items = [item for name in LISTS for item in section.section(name).items()]
-    items = [item for item in items if not item.boolean("Skip")]
+    items = [
+        (item, _kind(item)) for name in LISTS for item in section.items(name) if not item.boolean("Skip")
+    ]
     if not items:
         return None
-    specs = tuple(_item(section, item, environ) for item in items)
+    usable = [(item, kind) for item, kind in items if kind in _READERS]
+    for item, kind in items:
+        if kind not in _READERS:
+            _pass_over(item, kind, last=not usable)
+    specs = tuple(_item(section, item, kind, environ) for item, kind in usable)
     return specs[0] if len(specs) == 1 else CredentialSpec("FirstUsable", {}, specs, specs[0].origin)
 
 
-def _item(section: Settings, item: Settings, environ: Mapping[str, str]) -> CredentialSpec:
+def _pass_over(item: Settings, kind: str, *, last: bool) -> None:
+    """Go on to the next item, as .NET does when one cannot be used; refuse the list when there is none."""
     entry = item.entry("SourceType")
-    if entry is None:
+    assert entry is not None, "it has a kind"  # noqa: S101
+    found = f"is {kind}, which exists only inside of .NET programs"
+    if last:
+        remedy = f"Use one of {', '.join(_READERS)}."
+        raise wrong(entry, found, code="unknown-credential", remedy=remedy)
+    say(f"The setting {entry.key} ({entry.origin}) {found}: the next item of the list is used.")
+
+
+def _item(section: Settings, item: Settings, kind: str, environ: Mapping[str, str]) -> CredentialSpec:
+    refuse_unknown(item, ITEM_KEYS)
+    entry = item.entry("SourceType")
+    assert entry is not None, "it has a kind"  # noqa: S101
+    return _READERS[kind](section, item, entry, environ)
+
+
+def _kind(item: Settings) -> str:
+    """Return the member of ``CredentialSource`` that the item's ``SourceType`` names, or numbers."""
+    entry, text = item.entry("SourceType"), item.text("SourceType")
+    if entry is None or text is None:
         raise wrong(
             next(iter(item)),
             f"lies in {item.path}, which has no SourceType",
             code="incomplete-credential",
             remedy=f"Add one of {', '.join(_READERS)}.",
         )
-    refuse_unknown(item, ITEM_KEYS)
-    kind = _kind(entry, item.text("SourceType") or "")
-    if kind not in _READERS:
-        raise wrong(
-            entry,
-            f"is {kind}, which exists only inside of .NET programs",
-            code="unknown-credential",
-            remedy=f"Use one of {', '.join(_READERS)}.",
-        )
-    return _READERS[kind](section, item, entry, environ)
-
-
-def _kind(entry: Entry, text: str) -> str:
     if text.isdigit() and int(text) < len(_NAMES):
         return _NAMES[int(text)]
     found = next((name for name in _NAMES if name.lower() == text.strip().lower()), None)
@@ -127,7 +139,7 @@ def _kind(entry: Entry, text: str) -> str:
         near = nearest(text, _NAMES)
         raise wrong(
             entry,
-            f"is {text!r}, which is no source of credentials",
+            f"is {entry.quoted}, which is no source of credentials",
             code="unknown-credential",
             remedy=f"Did you mean {near}?" if near else f"There are {', '.join(_READERS)}.",
         )

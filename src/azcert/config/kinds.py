@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from azcert._values import nearest
-from azcert.config.options import read_options
+from azcert.config.authority import AUTHORITY_KEYS, authority_host, tenant_id
 from azcert.config.origin import wrong
 from azcert.config.spec import CachePersistence, CredentialSpec
 
@@ -32,7 +32,6 @@ __all__ = [
     "common_arguments",
     "from_table",
     "read_arguments",
-    "shared_arguments",
     "source_named",
 ]
 
@@ -51,7 +50,7 @@ class Type(Enum):
 class Key:
     """A key of a credential section.
 
-    :param keyword: the argument it becomes; None where Python's class has none, and it is left out.
+    :param keyword: the argument it becomes; None where it is read elsewhere, or Python's class has none.
     """
 
     keyword: str | None
@@ -67,11 +66,16 @@ class Kind:
     keys: Mapping[str, Key] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def runs_program(self) -> bool:
+        """Tell whether it runs a program for its tokens, and so has no pipeline of its own."""
+        return "ProcessTimeout" in self.keys
+
 
 _TENANT = {"TenantId": Key("tenant_id")}
 _TENANTS = {"AdditionallyAllowedTenants": Key("additionally_allowed_tenants", Type.TEXTS)}
 _DISCOVERY = {"DisableInstanceDiscovery": Key("disable_instance_discovery", Type.BOOLEAN)}
-_AUTHORITY = {"Authority": Key("authority"), "AuthorityHost": Key("authority"), "Instance": Key("authority")}
+_AUTHORITY = {name: Key(None) for name in AUTHORITY_KEYS}  # read together
 _TIMEOUT = {"ProcessTimeout": Key("process_timeout", Type.SECONDS)}
 _ENTRA = {**_TENANTS, **_DISCOVERY, **_AUTHORITY}
 _BROWSER = {
@@ -131,25 +135,39 @@ KINDS: dict[str, Kind] = {
             "IsLegacyMsaPassthroughEnabled": Key("enable_msa_passthrough", Type.BOOLEAN),
         },
     ),
-    "apikey": Kind("ApiKey", {"Key": Key("key", Type.SECRET, required=True)}),
+    "apikey": Kind("AzureKeyCredential", {"Key": Key("key", Type.SECRET, required=True)}),
 }
 """Kinds whose arguments are read by table; the others have a reader in `azcert.config.credential_source`."""
 
-SOURCE_NAMES = (
-    *KINDS,
-    "clientcertificate",
-    "default",
-    "environment",
-    "managedidentity",
-    "managedidentityasfederatedidentity",
-    "chainedtoken",
-)
-"""Every credential source, in lower case and without ``Credential`` at its end."""
-_ALIASES = {"certificate": "clientcertificate", "defaultazure": "default", "chained": "chainedtoken"}
+SOURCE_NAMES: dict[str, str] = {
+    name.lower().removesuffix("credential"): name
+    for name in (
+        "ApiKeyCredential",
+        "AzureCliCredential",
+        "AzureDeveloperCliCredential",
+        "AzurePipelinesCredential",
+        "AzurePowerShellCredential",
+        "BrokerCredential",
+        "ChainedTokenCredential",
+        "ClientCertificateCredential",
+        "ClientSecretCredential",
+        "DefaultAzureCredential",
+        "EnvironmentCredential",
+        "InteractiveBrowserCredential",
+        "ManagedIdentityAsFederatedIdentityCredential",
+        "ManagedIdentityCredential",
+        "VisualStudioCodeCredential",
+        "VisualStudioCredential",
+        "WorkloadIdentityCredential",
+    )
+}
+"""Every credential source: in lower case without ``Credential`` at its end, and in full."""
+
+_ALIASES = {"certificate": "clientcertificate", "default": "defaultazure", "chained": "chainedtoken"}
 
 
 def source_named(entry: Entry, text: str) -> str:
-    """Return the credential source that *text* names, as in `SOURCE_NAMES`.
+    """Return the credential source that *text* names, as a key of `SOURCE_NAMES`.
 
     :raises azcert.errors.ConfigurationError: there is none of that name; the nearest one is named.
     """
@@ -157,11 +175,15 @@ def source_named(entry: Entry, text: str) -> str:
     name = _ALIASES.get(name, name)
     if name not in SOURCE_NAMES:
         near = nearest(name, SOURCE_NAMES)
+        # The flat key's values are written small, CredentialSource's in full.
+        known = list(SOURCE_NAMES if entry.name.lower() == "credential" else SOURCE_NAMES.values())
         raise wrong(
             entry,
-            f"is {text!r}, which is no credential source",
+            f"is {entry.quoted}, which is no credential source",
             code="unknown-credential",
-            remedy=f"Did you mean {near}?" if near else f"There are {', '.join(sorted(SOURCE_NAMES))}.",
+            remedy=f"Did you mean {known[list(SOURCE_NAMES).index(near)]}?"
+            if near
+            else f"There are {', '.join(sorted(known))}.",
         )
     return name
 
@@ -195,17 +217,15 @@ def read_arguments(section: Settings, keys: Mapping[str, Key]) -> dict[str, Any]
 def common_arguments(section: Settings) -> dict[str, Any]:
     """Return what every token credential may be told: authority, tenants, where tokens are kept."""
     arguments = read_arguments(section, _ENTRA)
-    persistence = section.section("TokenCachePersistenceOptions")
+    authority = authority_host(section)
+    if authority is not None:
+        arguments["authority"] = authority
+    persistence = section.group("TokenCachePersistenceOptions")
     if persistence:
         arguments["cache_persistence_options"] = CachePersistence(
             persistence.text("Name"), bool(persistence.boolean("UnsafeAllowUnencryptedStorage"))
         )
     return arguments
-
-
-def shared_arguments(section: Settings) -> dict[str, Any]:
-    """Return what every credential that asks Entra ID itself may be told, its pipeline's options included."""
-    return {**common_arguments(section), **read_options(section)}
 
 
 def from_table(section: Settings, name: str, entry: Entry, environ: Mapping[str, str]) -> CredentialSpec:
@@ -215,17 +235,25 @@ def from_table(section: Settings, name: str, entry: Entry, environ: Mapping[str,
     """
     kind = KINDS[name]
     arguments = read_arguments(section, kind.keys)
+    tenant = tenant_id(section)
+    if "TenantId" in kind.keys and tenant is not None:
+        arguments["tenant_id"] = tenant
     for keyword, variable in kind.environment.items():
         if keyword not in arguments and environ.get(variable):
             arguments[keyword] = environ[variable]
-    missing = [key for key, value in kind.keys.items() if value.required and value.keyword not in arguments]
+    missing = [
+        f"{key} ({name_of})" if (name_of := kind.environment.get(value.keyword or "")) else key
+        for key, value in kind.keys.items()
+        if value.required and value.keyword not in arguments
+    ]
     if missing:
         raise wrong(
             entry,
-            f"asks for {kind.cls}, which also needs {' and '.join(missing)}",
+            f"asks for {SOURCE_NAMES[name]}, which also needs {', '.join(missing)}",
             code="incomplete-credential",
-            remedy=f"Add {' and '.join(missing)} to the section {section.path}.",
+            remedy=f"Add what is missing to the section {section.path}"
+            f"{', or set the environment variables' if '(' in ''.join(missing) else ''}.",
         )
-    if kind.cls != "ApiKey" and "ProcessTimeout" not in kind.keys:  # a program that is run has no pipeline
-        arguments.update(shared_arguments(section))
+    if name != "apikey" and not kind.runs_program:
+        arguments.update(common_arguments(section))
     return CredentialSpec(kind.cls, arguments, origin=str(entry.origin))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from azcert.config.layers import Layer
 
-__all__ = ["SettingsFrom", "load_settings"]
+__all__ = ["SettingsFrom", "environment_name", "load_settings"]
 
 SettingsFrom: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | Settings | None"
 
@@ -54,7 +54,7 @@ def load_settings(
     if isinstance(source, Settings):
         return source
     environ = os.environ if environ is None else environ
-    name = environment or _environment(environ)
+    name = environment or environment_name(environ)
     layers = _files(source, name, environ)
     identifier = user_secrets or environ.get(USER_SECRETS_VARIABLE) or _identifier(layers)
     if identifier and name.lower() == _DEVELOPMENT:
@@ -66,7 +66,11 @@ def load_settings(
     return Settings(merge(layers))
 
 
-def _environment(environ: Mapping[str, str]) -> str:
+def environment_name(environ: Mapping[str, str]) -> str:
+    """Return the name of the environment that variables give, ``Production`` without one.
+
+    :raises azcert.errors.ConfigurationError: it could not be part of a file's name.
+    """
     name = next((environ[each] for each in _ENVIRONMENT_VARIABLES if environ.get(each)), _DEFAULT_ENVIRONMENT)
     if "/" in name or "\\" in name:
         raise ConfigurationError(

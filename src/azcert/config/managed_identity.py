@@ -88,7 +88,7 @@ def identity_by_kind(section: Settings) -> dict[str, Any]:
         return {}
     if kind.lower() not in _KINDS:
         expected = "SystemAssigned, ClientId, ResourceId or ObjectId"
-        raise wrong(entry, f"is {kind!r}; expected {expected}", code="wrong-value")
+        raise wrong(entry, f"is {entry.quoted}; expected {expected}", code="wrong-value")
     keyword = _KINDS[kind.lower()]
     if (keyword is None) != (identifier is None):
         found = "needs no ManagedIdentityId" if keyword is None else "needs a ManagedIdentityId"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from azcert._values import nearest
 from azcert.config.layers import fold
+from azcert.config.notes import say
 from azcert.config.origin import wrong
 
 if TYPE_CHECKING:
@@ -21,20 +22,21 @@ if TYPE_CHECKING:
 __all__ = [
     "DIAGNOSTICS_KEYS",
     "OPTION_KEYS",
+    "RETRY_ALIASES",
     "RETRY_KEYS",
     "Diagnostics",
-    "read_options",
+    "client_options",
+    "pipeline_options",
     "realise",
     "refuse_unknown",
-    "say",
     "service_version",
     "unknown_key",
 ]
 
-_log = logging.getLogger("azcert.config")
-
-OPTION_KEYS = ("Retry", "Diagnostics", "NetworkTimeout", "ServiceVersion", "ApiVersion")
+OPTION_KEYS = ("Retry", "RetryOptions", "Diagnostics", "NetworkTimeout", "ServiceVersion", "ApiVersion")
 RETRY_KEYS = ("MaxRetries", "Delay", "MaxDelay", "Mode", "NetworkTimeout")
+RETRY_ALIASES = {"MaximumRetries": "MaxRetries", "MaximumDelay": "MaxDelay", "TryTimeout": "NetworkTimeout"}
+"""Names in ``RetryOptions``, which Service Bus and Event Hubs for .NET have instead of ``Retry``."""
 DIAGNOSTICS_KEYS = (
     "ApplicationId",
     "IsLoggingEnabled",
@@ -51,7 +53,8 @@ DIAGNOSTICS_KEYS = (
 _WITHOUT_COUNTERPART = ("LoggedContentSizeLimit", "IsDistributedTracingEnabled")
 _MODES = {"exponential": "exponential", "fixed": "fixed"}
 _APPLICATION_ID_LENGTH = 24
-_said: set[str] = set()
+_MANY = 30
+_REFERENCE = "docs/settings-reference.md"
 
 
 @dataclass(frozen=True)
@@ -66,16 +69,25 @@ class Diagnostics:
     query: tuple[str, ...] = ()
 
 
-def read_options(section: Settings) -> dict[str, Any]:
-    """Return the keywords that ``Retry``, ``Diagnostics``, ``NetworkTimeout`` and the version amount to.
+def pipeline_options(section: Settings) -> dict[str, Any]:
+    """Return the keywords that ``Retry``, ``Diagnostics`` and ``NetworkTimeout`` amount to.
 
     ``diagnostics`` (a `Diagnostics`), ``logging`` and ``telemetry`` are left for `realise`.
 
     :raises azcert.errors.ConfigurationError: a value is of another type, or a key is unknown.
     """
-    keywords = _retry(section.section("Retry"))
-    keywords.update(_diagnostics(section.section("Diagnostics")))
+    keywords = {**_retry(section.group("RetryOptions")), **_retry(section.group("Retry"))}
+    keywords.update(_diagnostics(section.group("Diagnostics")))
     _timeout(section, keywords)
+    return keywords
+
+
+def client_options(section: Settings) -> dict[str, Any]:
+    """Return `pipeline_options` and the service version.
+
+    :raises azcert.errors.ConfigurationError: a value is of another type, or a key is unknown.
+    """
+    keywords = pipeline_options(section)
     version = section.text("ServiceVersion") or section.text("ApiVersion")
     if version is not None:
         keywords["api_version"] = service_version(version)
@@ -83,29 +95,31 @@ def read_options(section: Settings) -> dict[str, Any]:
 
 
 def _retry(section: Settings) -> dict[str, Any]:
-    refuse_unknown(section, RETRY_KEYS)
+    refuse_unknown(section, (*RETRY_KEYS, *RETRY_ALIASES))
     keywords: dict[str, Any] = {}
     retries = section.integer("MaxRetries")
+    if retries is None:
+        retries = section.integer("MaximumRetries")
     if retries is not None:
         # azure-core also counts by cause, three of each by default, whatever the total.
         keywords.update(
             dict.fromkeys(("retry_total", "retry_connect", "retry_read", "retry_status"), retries)
         )
     for name, keyword in (("Delay", "retry_backoff_factor"), ("MaxDelay", "retry_backoff_max")):
-        delay = section.duration(name)
+        delay = section.duration(name) or section.duration(name.replace("Max", "Maximum"))
         if delay is not None:
             keywords[keyword] = delay.total_seconds()
     mode, entry = section.text("Mode"), section.entry("Mode")
     if mode is not None and entry is not None:
         if mode.lower() not in _MODES:
-            raise wrong(entry, f"is {mode!r}; it is Exponential or Fixed", code="wrong-value")
+            raise wrong(entry, f"is {entry.quoted}; it is Exponential or Fixed", code="wrong-value")
         keywords["retry_mode"] = _MODES[mode.lower()]
     _timeout(section, keywords)
     return keywords
 
 
 def _timeout(section: Settings, keywords: dict[str, Any]) -> None:
-    timeout = section.duration("NetworkTimeout")
+    timeout = section.duration("NetworkTimeout") or section.duration("TryTimeout")
     if timeout is not None:
         keywords["connection_timeout"] = keywords["read_timeout"] = timeout.total_seconds()
 
@@ -141,13 +155,6 @@ def _both(section: Settings, name: str) -> tuple[str, ...]:
     return (*(section.texts(name) or ()), *(section.texts(f"Additional{name}") or ()))
 
 
-def say(message: str) -> None:
-    """Say something about settings once."""
-    if message not in _said:
-        _said.add(message)
-        _log.warning("%s", message)
-
-
 def service_version(text: str) -> str:
     """Return a version as Python writes it: ``V7_4`` is ``7.4``, ``V2024_05_04`` is ``2024-05-04``."""
     if text[:1] not in {"V", "v"} or "_" not in text:
@@ -157,23 +164,37 @@ def service_version(text: str) -> str:
     return ("-" if is_date else ".").join(parts)
 
 
-def refuse_unknown(section: Settings, known: Iterable[str]) -> None:
+def refuse_unknown(
+    section: Settings,
+    known: Iterable[str],
+    *,
+    ignored: Iterable[str] = (),
+    listed: Iterable[str] | None = None,
+) -> None:
     """Refuse keys that nobody would read.
 
+    :param ignored: keys that are let be, and not told to be known.
+    :param listed: as in `unknown_key`.
     :raises azcert.errors.ConfigurationError: a key is unknown; the message names the nearest known one.
     """
-    folded = {fold(name) for name in known}
+    folded = {fold(name) for name in (*known, *ignored)}
     for name in section.names():
         if fold(name) not in folded:
-            raise unknown_key(section, name, known)
+            raise unknown_key(section, name, known, listed=listed)
 
 
-def unknown_key(section: Settings, name: str, known: Iterable[str]) -> Exception:
-    """Return the error about a key that nobody reads."""
+def unknown_key(
+    section: Settings, name: str, known: Iterable[str], *, listed: Iterable[str] | None = None
+) -> Exception:
+    """Return the error about a key that nobody reads.
+
+    :param listed: the known keys to list where none is near; all of them without it.
+    """
     entry = section.written(name) or next(iter(section.section(name)), None)
-    known = sorted(set(known), key=str.lower)
     near = nearest(name, known)
-    remedy = f"Did you mean {near}?" if near else f"Known here: {', '.join(known)}."
+    shown = sorted(set(known if listed is None else listed), key=str.lower)
+    more = f"; {_REFERENCE} lists all" if listed is not None or len(shown) > _MANY else ""
+    remedy = f"Did you mean {near}?" if near else f"Known here: {', '.join(shown[:_MANY])}{more}."
     assert entry is not None, "a name comes from an entry"  # noqa: S101
     return wrong(entry, "is not known here", code="unknown-setting", remedy=remedy)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+from azcert._redact import REDACTED, Secret
+from azcert.config.secrecy import shown
 from azcert.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from azcert._redact import Secret
 
 __all__ = ["Entry", "Origin", "Place", "Scalar", "wrong"]
 
@@ -67,6 +66,11 @@ class Entry:
         """The last part of the key."""
         return self.key.rpartition(":")[2]
 
+    @property
+    def quoted(self) -> str:
+        """The value as messages may quote it: redacted where it is or may be a secret."""
+        return REDACTED if isinstance(self.text, Secret) else repr(shown(self.key, self.text))
+
     def __repr__(self) -> str:
         return f"<Entry {self.key} from {self.origin}>"  # the value may be a secret
 
@@ -76,7 +80,7 @@ def wrong(
 ) -> ConfigurationError:
     """Return the error about *entry*: its key, *found* (a clause that begins with a verb) and its origin."""
     return ConfigurationError(
-        f"The setting {entry.key} ({entry.origin}) {found}.",
+        f"The setting {entry.key} ({entry.origin}) {found}{'' if found.endswith('?') else '.'}",
         code=code,
         remedy=remedy,
         key=entry.key,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from azcert.config.aliases import ALIASES, FAMILIES
+from azcert.config.aliases import ALIASES, FAMILIES, MEMBER_ALIASES
 from azcert.config.certificates import CERTIFICATE_KEYS
+from azcert.config.default_chain import DEFAULT_KEYS, EXCLUSIONS
 from azcert.config.environment import VARIABLES
 from azcert.config.flat import FLAT_KEYS
 from azcert.config.identity_web import ITEM_KEYS, SOURCE_TYPES
+from azcert.config.key_credentials import KEY_FORMS
 from azcert.config.kinds import COMMON_KEYS, KINDS, SOURCE_NAMES
-from azcert.config.options import DIAGNOSTICS_KEYS, OPTION_KEYS, RETRY_KEYS
+from azcert.config.options import DIAGNOSTICS_KEYS, OPTION_KEYS, RETRY_ALIASES, RETRY_KEYS
 from azcert.config.shape import CORE_KEYWORDS
 
 __all__ = ["reference_page"]
@@ -31,6 +33,8 @@ def reference_page() -> str:
         "",
         f"`Retry`: {_list(RETRY_KEYS)}.",
         "",
+        f"`RetryOptions`, as Service Bus and Event Hubs have it: also {_list(tuple(RETRY_ALIASES))}.",
+        "",
         f"`Diagnostics`: {_list(DIAGNOSTICS_KEYS)}.",
         "",
         f"azure-core's keywords, in any spelling of their words: {_list(tuple(CORE_KEYWORDS))}.",
@@ -39,12 +43,23 @@ def reference_page() -> str:
         "",
         (
             f"`credential` and `CredentialSource` take, in any case and with or without `Credential`: "
-            f"{_list(SOURCE_NAMES)}. Each takes {_list(COMMON_KEYS)} besides its own keys."
+            f"{_list(tuple(SOURCE_NAMES.values()))}. Each takes {_list(COMMON_KEYS)} besides its own keys."
         ),
         "",
         "| source | class | keys |",
         "|---|---|---|",
-        *(f"| `{name}` | `{kind.cls}` | {_list(tuple(kind.keys))} |" for name, kind in KINDS.items()),
+        *(
+            f"| `{SOURCE_NAMES[name]}` | `{kind.cls}` | {_list(tuple(kind.keys))} |"
+            for name, kind in KINDS.items()
+        ),
+        "",
+        f"`DefaultAzureCredential` takes {_list((*DEFAULT_KEYS, *EXCLUSIONS))}.",
+        "",
+        "A `Credential` section without a source may hold a key:",
+        "",
+        "| keys | class |",
+        "|---|---|",
+        *(f"| {_list(tuple(form))} | `{cls}` |" for cls, form in KEY_FORMS),
         "",
         "## Items of ClientCredentials and ClientCertificates",
         "",
@@ -55,6 +70,10 @@ def reference_page() -> str:
         "| parameter | also |",
         "|---|---|",
         *(f"| `{name}` | {_list(aliases)} |" for name, aliases in ALIASES.items()),
+        "",
+        "| value | becomes |",
+        "|---|---|",
+        *(f"| `{name}` | `{target}` |" for name, target in MEMBER_ALIASES.items()),
         "",
         "| package | keyword | becomes |",
         "|---|---|---|",

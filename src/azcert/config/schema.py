@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from azcert.config.certificates import CERTIFICATE_KEYS
+from azcert.config.default_chain import EXCLUSIONS
 from azcert.config.flat import FLAT_KEYS
 from azcert.config.identity_web import ITEM_KEYS, LISTS, SOURCE_TYPES
+from azcert.config.key_credentials import KEY_FORMS
 from azcert.config.kinds import KINDS, SOURCE_NAMES, Type
-from azcert.config.options import DIAGNOSTICS_KEYS, RETRY_KEYS
+from azcert.config.options import DIAGNOSTICS_KEYS, RETRY_ALIASES, RETRY_KEYS
 
 __all__ = ["settings_schema"]
 
@@ -17,6 +19,8 @@ _SPAN = {
     "pattern": r"^([0-9]+[.:])?[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,7})?)?$",
     "description": "A time span: [days.]hh:mm:ss",
 }
+_NUMBER = {"type": ["integer", "string"]}
+_RETRY_VALUES = {"Mode": {"enum": ["Exponential", "Fixed"]}, "MaxRetries": _NUMBER}
 _BOOLEAN = {"type": ["boolean", "string"]}
 _TEXT = {"type": ["string", "null"]}
 _TEXTS = {"type": ["array", "string"], "items": {"type": "string"}}
@@ -27,8 +31,20 @@ _BY_TYPE: dict[Type, dict[str, Any]] = {
     Type.SECONDS: _SPAN,
     Type.TEXTS: _TEXTS,
 }
+_CREDENTIAL = {"$ref": "#/$defs/credential"}
 _SPANS = frozenset(
-    {"Delay", "MaxDelay", "NetworkTimeout", "Ttl", "PinnedTtl", "RefreshAhead", "Stale", "Patience"}
+    {
+        "Delay",
+        "MaxDelay",
+        "MaximumDelay",
+        "NetworkTimeout",
+        "TryTimeout",
+        "Ttl",
+        "PinnedTtl",
+        "RefreshAhead",
+        "Stale",
+        "Patience",
+    }
 )
 
 
@@ -42,29 +58,29 @@ def settings_schema() -> dict[str, Any]:
         "title": "Settings of Azure clients and credentials, as azcert reads them",
         "type": "object",
         "additionalProperties": {"anyOf": [{"$ref": "#/$defs/section"}, True]},
-        "properties": {"Default": {"$ref": "#/$defs/section"}, "AzureClients": {"type": "object"}},
+        "properties": {
+            "Default": {"$ref": "#/$defs/section"},
+            "AzureClients": {"type": "object", "additionalProperties": {"$ref": "#/$defs/section"}},
+        },
         "$defs": {
             "section": _section(),
             "credential": _credential(),
-            "retry": _object(
-                RETRY_KEYS, {"Mode": {"enum": ["Exponential", "Fixed"]}, "MaxRetries": _number()}
+            "retry": _object(RETRY_KEYS, _RETRY_VALUES),
+            "retryOptions": _object(
+                (*RETRY_KEYS, *RETRY_ALIASES), {**_RETRY_VALUES, "MaximumRetries": _NUMBER}
             ),
             "diagnostics": _object(
                 DIAGNOSTICS_KEYS,
                 {name: _BOOLEAN for name in DIAGNOSTICS_KEYS if name.startswith("Is")}
                 | {name: _TEXTS for name in DIAGNOSTICS_KEYS if name.endswith(("Names", "Parameters"))}
-                | {"ApplicationId": {"type": "string", "maxLength": 24}, "LoggedContentSizeLimit": _number()},
+                | {"ApplicationId": {"type": "string", "maxLength": 24}, "LoggedContentSizeLimit": _NUMBER},
             ),
             "cache": _object(
                 ("Ttl", "PinnedTtl", "RefreshAhead", "Stale", "Patience"),
-                {"Enabled": _BOOLEAN, "Capacity": _number()},
+                {"Enabled": _BOOLEAN, "Capacity": _NUMBER},
             ),
         },
     }
-
-
-def _number() -> dict[str, Any]:
-    return {"type": ["integer", "string"]}
 
 
 def _object(names: tuple[str, ...], special: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +95,11 @@ def _section() -> dict[str, Any]:
         "additionallyAllowedTenants": _TEXTS,
         "processTimeout": _SPAN,
     }
-    options = {"Retry": {"$ref": "#/$defs/retry"}, "Diagnostics": {"$ref": "#/$defs/diagnostics"}}
+    options = {
+        "Retry": {"$ref": "#/$defs/retry"},
+        "RetryOptions": {"$ref": "#/$defs/retryOptions"},
+        "Diagnostics": {"$ref": "#/$defs/diagnostics"},
+    }
     items = {
         "type": "array",
         "items": {
@@ -96,8 +116,8 @@ def _section() -> dict[str, Any]:
         "properties": {
             **flat,
             **special,
-            "credential": {"type": "string", "examples": sorted(SOURCE_NAMES)},
-            "Credential": {"anyOf": [{"$ref": "#/$defs/credential"}, {"type": "string", "pattern": "^\\$"}]},
+            "credential": {"anyOf": [{"type": "string", "examples": sorted(SOURCE_NAMES)}, _CREDENTIAL]},
+            "Credential": {"anyOf": [_CREDENTIAL, {"type": "string"}]},
             "Options": {"type": "object", "properties": options},
             **options,
             "Cache": {"anyOf": [{"$ref": "#/$defs/cache"}, {"type": "boolean"}]},
@@ -110,7 +130,10 @@ def _credential() -> dict[str, Any]:
     properties: dict[str, Any] = {name: {} for name in (*FLAT_KEYS, *CERTIFICATE_KEYS)}
     for kind in KINDS.values():
         properties.update({name: _BY_TYPE[key.type] for name, key in kind.keys.items()})
-    properties["CredentialSource"] = {"type": "string", "examples": sorted(SOURCE_NAMES)}
+    for _, form in KEY_FORMS:
+        properties.update(dict.fromkeys(form, _TEXT))
+    properties.update(dict.fromkeys(EXCLUSIONS, _BOOLEAN))
+    properties["CredentialSource"] = {"type": "string", "examples": sorted(SOURCE_NAMES.values())}
     properties["ManagedIdentityIdKind"] = {"enum": ["SystemAssigned", "ClientId", "ResourceId", "ObjectId"]}
     properties["ManagedIdentityId"] = _TEXT
     properties["Sources"] = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/credential"}}

@@ -10,15 +10,27 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from azcert._values import parse_boolean, parse_integer, parse_timespan, words
+from azcert._values import nearest, parse_boolean, parse_integer, parse_timespan, words
+from azcert.config.aliases import MEMBER_ALIASES
 from azcert.config.origin import wrong
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from azcert.config.origin import Entry
     from azcert.config.settings import Settings
 
-__all__ = ["CORE_KEYWORDS", "Parameter", "Shape", "convert", "is_asynchronous", "plain_name", "shape_of"]
+__all__ = [
+    "CORE_KEYWORDS",
+    "Parameter",
+    "Shape",
+    "address_shapes",
+    "connection_string_shape",
+    "convert",
+    "is_asynchronous",
+    "plain_name",
+    "shape_of",
+]
 
 CORE_KEYWORDS: dict[str, str] = {
     "api_version": "str",
@@ -49,6 +61,8 @@ CORE_KEYWORDS: dict[str, str] = {
 
 _DOCUMENTED = re.compile(r":(?:keyword|param)\s+(?:(?P<type>[^:\n]+?)\s+)?(?P<name>\w+)\s*:")
 _DOCUMENTED_TYPE = re.compile(r":(?:paramtype|type)\s+(?P<name>\w+)\s*:\s*(?P<type>[^\n]+)")
+_TYPE_WORD = re.compile(r"\w+")
+_SCALARS = frozenset({"str", "int", "float", "bool", "optional", "none", "or", "union"})
 _ENUM = re.compile(r"~?(azure(?:\.\w+)+)\.(\w+)")
 
 
@@ -90,6 +104,13 @@ def connection_string_shape(cls: type) -> Shape | None:
     return None if function is None else _shape(cls, function)
 
 
+@cache
+def address_shapes(cls: type) -> Mapping[str, Shape]:
+    """Return by name what the constructors of *cls* take that get a whole address (``from_blob_url``)."""
+    names = [name for name in dir(cls) if name.startswith("from_") and name.endswith("_url")]
+    return {name: _shape(cls, getattr(cls, name)) for name in names}
+
+
 def _shape(cls: type, function: Any) -> Shape:
     parameters: dict[str, Parameter] = {}
     for name, parameter in inspect.signature(function).parameters.items():
@@ -126,22 +147,24 @@ def convert(section: Settings, name: str, parameter: Parameter) -> Any:
     :raises azcert.errors.ConfigurationError: the value is not of that type.
     """
     entry = section.entry(name)
-    text = section.text(name)
-    if entry is None or text is None:
+    kinds = set(_TYPE_WORD.findall(parameter.type.lower()))
+    if entry is None and kinds <= _SCALARS and kinds:
+        section.text(name)  # refuses a section or list
+    if entry is None or section.text(name) is None:
         return section.native(name)
-    kind = parameter.type.lower()
-    if isinstance(entry.native, bool | int | float) and "str" not in kind:
+    text = section.text(name) or ""
+    if isinstance(entry.native, bool | int | float) and "str" not in kinds:
         return entry.native
-    if "bool" in kind and "str" not in kind:
+    if "bool" in kinds and "str" not in kinds:
         value: Any = parse_boolean(text)
-    elif ("int" in kind or "float" in kind) and "str" not in kind:
+    elif kinds & {"int", "float"} and "str" not in kinds:
         value = _number(text)
-    elif kind.startswith("list"):
+    elif parameter.type.lower().startswith("list"):
         return section.texts(name)
     else:
-        return _member(parameter.type, text)
+        return _member(entry, parameter, text, texts="str" in kinds)
     if value is None:
-        raise wrong(entry, f"is {text!r}, and {parameter.name} is {parameter.type}", code="wrong-type")
+        raise wrong(entry, f"is {entry.quoted}, and {parameter.name} is {parameter.type}", code="wrong-type")
     return value
 
 
@@ -158,15 +181,32 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _member(type_text: str, text: str) -> Any:
-    """Return the member of an enumeration that *text* names, else *text*."""
+def _member(entry: Entry, parameter: Parameter, text: str, *, texts: bool) -> Any:
+    """Return the member of an enumeration that *text* names, else *text* where texts are taken as well."""
+    members = [member for found in _enumerations(parameter.type) for member in found]
+    wanted = {plain_name(text), plain_name(MEMBER_ALIASES.get(text, text))}
+    for member in members:
+        if plain_name(member.name) in wanted or str(member.value) == text:
+            return member
+    if members and not texts:
+        names = [member.name for member in members]
+        near = nearest(text, names)
+        raise wrong(
+            entry,
+            f"is {entry.quoted}, and {parameter.name} is one of {', '.join(names)}",
+            code="wrong-value",
+            remedy=f"Did you mean {near}?" if near else None,
+        )
+    return text
+
+
+def _enumerations(type_text: str) -> list[type[enum.Enum]]:
+    found: list[type[enum.Enum]] = []
     for module, name in _ENUM.findall(type_text):
         try:
-            found = getattr(import_module(module), name, None)
+            each = getattr(import_module(module), name, None)
         except ImportError:
             continue
-        if isinstance(found, type) and issubclass(found, enum.Enum):
-            for member in found:
-                if plain_name(member.name) == plain_name(text) or str(member.value) == text:
-                    return member
-    return text
+        if isinstance(each, type) and issubclass(each, enum.Enum):
+            found.append(each)
+    return found

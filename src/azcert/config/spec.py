@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from azcert._redact import REDACTED, Secret
+from azcert.stores.passphrase import PassphraseFrom
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -27,8 +29,8 @@ class CredentialSpec:
     """A credential to be built.
 
     :param kind: the class: azure-identity's, or azcert's for ``CertificateCredential``, ``DefaultCredential``
-        and ``EnvironmentCredential``; ``ApiKey`` is a key, ``FirstUsable`` and ``ChainedTokenCredential`` a
-        chain, ``ManagedIdentityAsFederatedIdentity`` an application that a managed identity stands for.
+        and ``EnvironmentCredential``; azure-core's for keys; ``FirstUsable`` and ``ChainedTokenCredential``
+        are chains, ``ManagedIdentityAsFederatedIdentity`` an application that a managed identity stands for.
     :param arguments: its keyword arguments, by their Python names; secrets are `Secret`.
     :param parts: the credentials it is made of.
     :param origin: where it was asked for, for messages.
@@ -51,12 +53,16 @@ def plain(value: Any) -> Any:
     """Return *value* as plain JSON values, secrets redacted."""
     if isinstance(value, Secret):
         return REDACTED
+    if isinstance(value, PassphraseFrom):
+        return str(value)
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if hasattr(value, "items"):
         return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
+    if isinstance(value, Enum):
+        return value.value
     return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
