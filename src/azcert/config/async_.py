@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from azcert.config.factory import Factory
 from azcert.vault.async_ import SecretCachePolicy
+from azcert.wire.loops import in_thread
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,7 +28,9 @@ class AzureClients(Factory):
         clients = AzureClients.from_settings()
         secrets = clients.get(SecretClient, "KeyVault")
 
-    Key Vault references in the settings are read with a blocking client, when they are first needed.
+    ``async with`` and `ready` read the secrets behind all Key Vault references of the settings in worker
+    threads; from then on `get` answers from memory. Without them a reference that is needed keeps the event
+    loop waiting, which is said once in the log.
     """
 
     _asynchronous = True
@@ -43,20 +46,29 @@ class AzureClients(Factory):
         """
         return cast("C", self._get(client, section, keywords))
 
+    async def ready(self) -> None:
+        """Read the secrets behind all Key Vault references of the settings anew, without blocking the loop.
+
+        :raises azcert.errors.AzcertError: one cannot be read; the message names all of them.
+        """
+        await in_thread(self._read_references)
+
     def _policy(self, rules: CacheRules) -> SecretCachePolicy:
         return SecretCachePolicy(rules)
 
     async def close(self) -> None:
         """Close every client and credential made here; one failure does not keep the others open."""
-        mine, readers = self._take_all()
         async with AsyncExitStack() as stack:
-            for reader in readers:
-                stack.callback(reader.close)
-            for each in reversed(mine):
+            for each in reversed(self._take_all()):
                 if hasattr(each, "close"):
                     stack.push_async_callback(each.close)
 
     async def __aenter__(self) -> Self:
+        try:
+            await self.ready()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(

@@ -41,14 +41,22 @@ class AzureClients(Factory):
         """
         return cast("C", self._get(client, section, keywords))
 
+    def ready(self) -> None:
+        """Read the secrets behind all Key Vault references of the settings now, several at once.
+
+        Without it each is read when it is first needed.
+
+        :raises azcert.errors.AzcertError: one cannot be read; the message names all of them.
+        """
+        self._read_references()
+
     def _policy(self, rules: CacheRules) -> SecretCachePolicy:
         return SecretCachePolicy(rules)
 
     def close(self) -> None:
         """Close every client and credential made here; one failure does not keep the others open."""
-        mine, readers = self._take_all()
         with ExitStack() as stack:
-            for each in reversed([*mine, *readers]):
+            for each in reversed(self._take_all()):
                 stack.callback(getattr(each, "close", _nothing))
 
     def __enter__(self) -> Self:
