@@ -87,6 +87,12 @@ def test_a_role_is_given_once_and_told_for_others(azcert_environment: AzcertEmul
     assert (given.returncode, given.stdout) == (0, ""), given.stderr
     assert "has the role Key Vault Secrets User in kv-demo now" in given.stderr
     assert azcert("app", "grant", "secrets-reader", *where).returncode == 0
+    # As one would type it, without a subscription and without `app`.
+    again = azcert("grant", "--vault", "kv-demo", "--app", "reader", "secrets-reader")
+    assert (again.returncode, "had the role" in again.stderr) == (0, True), again.stderr
+    nowhere = azcert("grant", "secrets-reader", "--vault", "kv-none", "--app", "reader")
+    assert nowhere.returncode == 1
+    assert "None of this identity's subscriptions (1) has a Key Vault 'kv-none'" in nowhere.stderr
     assert "grant secrets-reader" in made.stderr
 
 

@@ -89,7 +89,7 @@ def create(
         data(application.app_id)
     talk(f"Made app registration {name}, object id {application.id}, service principal {principal}.")
     talk("It may read nothing yet. An administrator gives it roles:")
-    talk(f"  azcert app grant secrets-reader --vault NAME --subscription ID --app {application.app_id}")
+    talk(f"  azcert app grant secrets-reader --vault NAME --app {application.app_id}")
     if certificate is None:
         talk(f"Without a certificate it cannot sign in: azcert app add-certificate {application.app_id} FILE")
 

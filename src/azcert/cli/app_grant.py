@@ -23,26 +23,27 @@ __all__ = ["grant"]
     "--subscription",
     envvar="AZURE_SUBSCRIPTION_ID",
     show_envvar=True,
-    required=True,
     metavar="ID",
-    help="The vault's subscription.",
+    help="The vault's subscription; all that you can see are looked through without it.",
 )
 @click.option(
     "--print", "only_print", is_flag=True, help="Print the az command that does it, and do nothing."
 )
 @credential_options
-def grant(*, role: str, vault: str, name: str, subscription: str, only_print: bool, **identity: Any) -> None:
+def grant(
+    *, role: str, vault: str, name: str, subscription: str | None, only_print: bool, **identity: Any
+) -> None:
     """Give APP a role in one vault: secrets-reader is the least that reads secrets.
 
-    The caller needs Microsoft.Authorization/roleAssignments/write on the vault. Who has it not can hand the
-    output of --print to someone who has.
+    `azcert grant ROLE` is the same. The caller needs Microsoft.Authorization/roleAssignments/write on the
+    vault. Who has it not can hand the output of --print to someone who has.
 
     Exit codes: 0 done, or it had the role; 1 failed (the reason is on stderr), 2 wrong usage.
 
     \b
     Examples:
-      azcert app grant secrets-reader --vault kv-billing --app billing --subscription 9f2e...
-      azcert app grant secrets-reader --vault kv-billing --app billing --print
+      azcert app grant secrets-reader --vault kv-billing --app billing
+      azcert grant secrets-reader --vault kv-billing --app billing --print
     """
     with registrations(**identity) as client:
         application = client.find(name)

@@ -25,7 +25,20 @@ def _grantee_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return user(group(command))
 
 
-@click.command()
+class _Grant(click.Command):
+    """With a role instead of a certificate it is ``azcert app grant``: who types one must not guess which."""
+
+    def make_context(self, info_name: str | None, args: list[str], *more: Any, **extra: Any) -> click.Context:
+        from azcert.registration.roles import ROLES
+
+        if any(each in ROLES for each in args):
+            from azcert.cli.app_grant import grant as of_vault
+
+            return of_vault.make_context(info_name, args, *more, **extra)
+        return super().make_context(info_name, args, *more, **extra)
+
+
+@click.command(cls=_Grant)
 @selector_argument
 @store_option("LocalMachine/My")
 @_grantee_options
@@ -33,7 +46,8 @@ def grant(*, selector: str, store: str, user: str | None, group: str | None) -> 
     """Let a user or group use the private key of the certificate that SELECTOR names.
 
     SELECTOR is a thumbprint, subject=..., issuer=..., serial=..., or a store: URI. Without --user and
-    --group, print who may use it now.
+    --group, print who may use it now. With a role in the place of SELECTOR it is `azcert app grant`, which
+    lets an application use a Key Vault.
 
     Exit codes: 0 done, 1 failed (the reason is on stderr), 2 wrong usage.
 
@@ -42,6 +56,7 @@ def grant(*, selector: str, store: str, user: str | None, group: str | None) -> 
       sudo azcert grant 3A1F0C... --user my-service
       sudo azcert grant subject=my-app --group web
       sudo azcert grant 3A1F0C...
+      azcert grant secrets-reader --vault kv-billing --app billing
     """
     from azcert.stores.directory import grants
 

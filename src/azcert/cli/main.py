@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("azcert.cli.list_:list_", "List the certificates of the stores, and for how long they last."),
     "export": ("azcert.cli.export:export", "Write a certificate of a store as PEM."),
     "remove": ("azcert.cli.remove:remove", "Remove a certificate and its key from a store."),
-    "grant": ("azcert.cli.grant:grant", "Let a user or group use a private key."),
+    "grant": ("azcert.cli.grant:grant", "Let a user use a private key, or an application a vault."),
     "revoke": ("azcert.cli.grant:revoke", "Take that right away."),
     "rotate": ("azcert.cli.rotate:rotate", "Replace a certificate by the next, without a failed request."),
     "needs-rotation": (

@@ -39,8 +39,8 @@ class RoleAssignments:
             {**options, "per_call_policies": [*options.get("per_call_policies", ()), *signed]}
         )
 
-    def vault(self, name: str, *, subscription: str) -> str:
-        """Return the resource id of a vault."""
+    def vault(self, name: str, *, subscription: str | None = None) -> str:
+        """Return the resource id of a vault, of *subscription* or of any that this identity can see."""
         return self._channel.run(self._flows.vault(name, subscription=subscription))
 
     def assign(self, resource: str, role: str, principal_id: str) -> bool:

@@ -37,6 +37,7 @@ _HOSTS = {
 }
 _ASSIGNMENTS = "2022-04-01"
 _RESOURCES = "2021-04-01"
+_SUBSCRIPTIONS = "2022-12-01"
 _CONFLICT = 409
 _FIRST_REFUSAL = 400
 
@@ -57,25 +58,39 @@ class Roles:
         """The scope tokens for this deployment are asked for."""
         return self._base + "/.default"
 
-    def vault(self, name: str, *, subscription: str) -> Flow[str]:
-        """Return the resource id of a vault of *subscription*.
+    def vault(self, name: str, *, subscription: str | None = None) -> Flow[str]:
+        """Return the resource id of a vault; its name is unique in the world.
 
+        :param subscription: looked through alone; all that this identity can see without it.
         :raises RegistrationError: there is none of that name.
         """
         quoted = name.replace("'", "''")
-        condition = f"resourceType eq 'Microsoft.KeyVault/vaults' and name eq '{quoted}'"
-        url = (
-            f"{self._base}/subscriptions/{subscription}/resources"
-            f"?$filter={quote(condition)}&api-version={_RESOURCES}"
+        condition = quote(f"resourceType eq 'Microsoft.KeyVault/vaults' and name eq '{quoted}'")
+        subscriptions = [subscription] if subscription else (yield from self._subscriptions())
+        for each in subscriptions:
+            query = f"?$filter={condition}&api-version={_RESOURCES}"
+            body = yield from self._call("GET", f"{self._base}/subscriptions/{each}/resources{query}")
+            for found in body.get("value", ()):
+                return str(found["id"])
+        where = (
+            f"Subscription {subscription} has no"
+            if subscription
+            else f"None of this identity's subscriptions ({len(subscriptions)}) has a"
         )
-        found = (yield from self._call("GET", url)).get("value", [])
-        if not found:
-            raise RegistrationError(
-                f"Subscription {subscription} has no Key Vault {name!r} that this identity can see.",
-                code="not-found",
-                remedy="Check the name and the subscription, or sign in as someone with Reader on the vault.",
-            )
-        return str(found[0]["id"])
+        raise RegistrationError(
+            f"{where} Key Vault {name!r} that this identity can see.",
+            code="not-found",
+            remedy="Check the name and the subscription, or sign in as someone with Reader on the vault.",
+        )
+
+    def _subscriptions(self) -> Flow[list[str]]:
+        found: list[str] = []
+        url: str | None = f"{self._base}/subscriptions?api-version={_SUBSCRIPTIONS}"
+        while url:
+            body = yield from self._call("GET", url)
+            found += [str(each["subscriptionId"]) for each in body.get("value", ())]
+            url = body.get("nextLink")
+        return found
 
     def assign(self, resource: str, role: str, principal_id: str) -> Flow[bool]:
         """Give the service principal a role on *resource*; return False where it had it already.

@@ -34,6 +34,12 @@ _API = "https://learn.microsoft.com/rest/api/authorization/role-assignments"
 _RBAC = "https://learn.microsoft.com/azure/role-based-access-control/troubleshooting"
 _RESOURCES = "https://learn.microsoft.com/rest/api/resources/resources/list"
 
+SUBSCRIPTIONS = Kind(
+    "arm",
+    "list subscriptions",
+    200,
+    documented("https://learn.microsoft.com/rest/api/resources/subscriptions/list"),
+)
 FOUND = Kind("arm", "list resources", 200, documented(_RESOURCES))
 ASSIGNED = Kind("arm", "create a role assignment", 201, documented(f"{_API}/create"))
 GOT = Kind("arm", "get a role assignment", 200, documented(f"{_API}/get"))
@@ -114,6 +120,8 @@ class _Manager:
         resources = re.fullmatch(r"/subscriptions/([^/]+)/resources/?", path, re.IGNORECASE)
         if resources and method == "GET":
             return self._resources(caller, resources[1], request.query_params.get("$filter", ""))
+        if path.rstrip("/").lower() == "/subscriptions" and method == "GET":
+            return self._subscriptions(caller)
         found = _ASSIGNMENTS.fullmatch(path)
         if found is None:
             raise _RefusedError(UNKNOWN, "ResourceNotFound", f"The Resource '{path}' was not found.")
@@ -158,6 +166,17 @@ class _Manager:
                 UNKNOWN, "ResourceNotFound", f"The Resource '{found['scope']}' was not found."
             )
         return dict(vault)
+
+    def _subscriptions(self, caller: _Caller) -> Answer:
+        identifier = subscription_of(caller.tenant)
+        shown = {
+            "id": f"/subscriptions/{identifier}",
+            "subscriptionId": identifier,
+            "tenantId": caller.tenant,
+            "displayName": "emulator",
+            "state": "Enabled",
+        }
+        return SUBSCRIPTIONS.answer({"value": [shown], "count": {"type": "Total", "value": 1}})
 
     def _resources(self, caller: _Caller, subscription: str, text: str) -> Answer:
         wanted = _FILTER.fullmatch(text)
