@@ -284,4 +284,4 @@ def _rotation(
         send_certificate_chain=identity["send_certificate_chain"],
         disable_instance_discovery=identity["disable_instance_discovery"],
     )
-    return Rotation(place, registrar, prover, record, rules=rules, password=password, told=_tell)
+    return Rotation(place, registrar, prover, record, rules=rules, told=_tell)

@@ -38,15 +38,15 @@ class Registrations:
         settle: float = SETTLE,
         **options: Any,
     ) -> None:
-        from azure.core.pipeline.policies import (  # noqa: PLC0415 - azure-core is slow to import
-            AsyncBearerTokenCredentialPolicy,
-            AsyncRetryPolicy,
-        )
+        # Late: azure-core is slow to import.
+        from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy  # noqa: PLC0415
+
+        from azcert.registration.retry import AsyncGraphRetryPolicy  # noqa: PLC0415
 
         graph = Graph(graph_host(authority))
         self._flows = Applications(graph, settle=settle)
         signed = [
-            AsyncRetryPolicy(**{**RETRIES, **options}),
+            AsyncGraphRetryPolicy(**{**RETRIES, **options}),
             AsyncBearerTokenCredentialPolicy(credential, graph.scope),
         ]
         self._channel = AsyncChannel(

@@ -41,14 +41,17 @@ class Registrations:
         settle: float = SETTLE,
         **options: Any,
     ) -> None:
-        from azure.core.pipeline.policies import (  # noqa: PLC0415 - azure-core is slow to import
-            BearerTokenCredentialPolicy,
-            RetryPolicy,
-        )
+        # Late: azure-core is slow to import.
+        from azure.core.pipeline.policies import BearerTokenCredentialPolicy  # noqa: PLC0415
+
+        from azcert.registration.retry import GraphRetryPolicy  # noqa: PLC0415
 
         graph = self.graph = Graph(graph_host(authority))
         self._flows = Applications(graph, settle=settle)
-        signed = [RetryPolicy(**{**RETRIES, **options}), BearerTokenCredentialPolicy(credential, graph.scope)]
+        signed = [
+            GraphRetryPolicy(**{**RETRIES, **options}),
+            BearerTokenCredentialPolicy(credential, graph.scope),
+        ]
         self._channel = Channel(
             {**options, "per_call_policies": [*options.get("per_call_policies", ()), *signed]}
         )

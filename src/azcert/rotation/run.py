@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 from azcert.certificate.signer import SigningCertificate
 from azcert.entra.aadsts import CERTIFICATE_REJECTED
-from azcert.errors import AuthenticationError, SelectionError
+from azcert.errors import AuthenticationError, RegistrationError, SelectionError
 from azcert.rotation.begin import accepted, begin, begun_otherwise
 from azcert.rotation.due import SHARE, due_at
+from azcert.rotation.lost import can_be_undone, is_lost, successor_elsewhere
 from azcert.rotation.plan import Step, first_step, next_step
-from azcert.rotation.staged import find_staged, made_for, make_staged
+from azcert.rotation.staged import made_for, make_staged
 from azcert.rotation.successor import request_for, self_signed_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from azcert._redact import Secret
     from azcert.certificate.model import Certificate
     from azcert.rotation.journal import Journal
     from azcert.rotation.place import Place
@@ -33,6 +33,8 @@ __all__ = ["Rotation", "Rules"]
 
 _UNHEARD = 300.0
 """Seconds after which a certificate would sign in everywhere, had the addition nobody heard of been done."""
+
+_REFUSALS = range(400, 500)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,6 @@ class Rotation:
         record: Record,
         *,
         rules: Rules | None = None,
-        password: Secret | None = None,
         told: Callable[[Step], None] | None = None,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
@@ -76,7 +77,6 @@ class Rotation:
         self._prover = prover
         self._record = record
         self._rules = rules or Rules()
-        self._password = password
         self._told = told
         self._now = now
         self._sleep = sleep
@@ -150,9 +150,7 @@ class Rotation:
         """Undo a rotation whose successor is not in use yet; return False where there is nothing to undo."""
         with self._record.alone():
             journal = self._record.read()
-            if journal is None or self._is_in_use(journal.successor):
-                return False
-            if journal.switched_at is not None and self._place.current().thumbprint != journal.old:
+            if journal is None or not can_be_undone(journal, self._place):
                 return False
             self._undo(journal)
             return True
@@ -162,40 +160,8 @@ class Rotation:
             self._told(step)
 
     def _next(self, journal: Journal) -> Step:
-        lost = journal.switched_at is None and self._is_lost(journal)
+        lost = journal.switched_at is None and is_lost(journal, self._place)
         return next_step(journal, now=self._now(), overlap=self._rules.overlap, lost=lost)
-
-    def _is_lost(self, journal: Journal) -> bool:
-        """Tell whether another certificate came into use, or the successor's key is gone."""
-        if self._is_in_use(journal.successor):
-            return False
-        if self._place.current().thumbprint != journal.old:
-            return True
-        if journal.spki is None:
-            return False
-        key = find_staged(journal.staged, journal.spki, password=self._password)
-        if key is None and journal.proven_at is not None:
-            raise self._successor_elsewhere(journal)
-        if key is not None:
-            key.close()
-        return key is None
-
-    def _refuse_old_in_use(self, journal: Journal) -> None:
-        """Refuse to take the certificate off the application that this source gives."""
-        if self._place.current().thumbprint == journal.old:
-            raise self._successor_elsewhere(journal)
-
-    def _successor_elsewhere(self, journal: Journal) -> SelectionError:
-        return SelectionError(
-            f"{self._place.name} still gives {journal.old}, whose successor {_made(journal).thumbprint} was "
-            "ready to be put in use and is not here: another host has it, or this is an older copy.",
-            code="successor-elsewhere",
-            remedy="Bring the successor here. Where it is lost for good: azcert rotate --abort, then again.",
-            source=self._place.name,
-        )
-
-    def _is_in_use(self, certificate: Certificate | None) -> bool:
-        return certificate is not None and self._place.current().thumbprint == certificate.thumbprint
 
     def _undo(self, journal: Journal) -> None:
         self._record.hold()
@@ -224,14 +190,14 @@ class Rotation:
 
     def _make(self, journal: Journal) -> Journal:
         old = self._place.current()
-        with closing(make_staged(journal.staged, like=old, password=self._password)) as key:
+        with closing(make_staged(journal.staged, like=old, password=self._place.password)) as key:
             made = self_signed_after(old, key.signer, days=self._rules.days, now=self._moment())
         self._sleep(max(0.0, made.not_before.timestamp() - self._now()))
         return journal.with_successor(made)
 
     def _request(self, journal: Journal) -> Journal:
         old = self._place.current()
-        with closing(make_staged(journal.staged, like=old, password=self._password)) as key:
+        with closing(make_staged(journal.staged, like=old, password=self._place.password)) as key:
             return replace(journal, request=request_for(old, key.signer))
 
     def _register(self, journal: Journal) -> Journal:
@@ -242,7 +208,12 @@ class Rotation:
         # Before it is done: stopped on the way, the next run knows that it may have been.
         journal = replace(journal, asked_at=self._now())
         self._record.write(journal)
-        return replace(journal, key_id=self._registrar.add(successor))
+        try:
+            return replace(journal, key_id=self._registrar.add(successor))
+        except RegistrationError as error:
+            if error.details.get("status") in _REFUSALS:
+                self._record.write(replace(journal, asked_at=None))
+            raise
 
     def _signs_in(self, journal: Journal, successor: Certificate) -> bool:
         """Tell whether the addition that nobody heard of was done: only then the certificate signs in."""
@@ -260,7 +231,7 @@ class Rotation:
         return replace(journal, proven_at=self._now())
 
     def _try(self, journal: Journal, successor: Certificate, *, patience: float | None = None) -> None:
-        with closing(made_for(journal.staged, successor, password=self._password)) as key:
+        with closing(made_for(journal.staged, successor, password=self._place.password)) as key:
             self._prover.prove(SigningCertificate(successor, key.signer), patience=patience)
 
     def _switch(self, journal: Journal) -> Journal:
@@ -277,7 +248,8 @@ class Rotation:
         return replace(journal, switched_at=self._now())
 
     def _retire(self, journal: Journal) -> Journal:
-        self._refuse_old_in_use(journal)
+        if self._place.current().thumbprint == journal.old:
+            raise successor_elsewhere(journal, self._place)
         self._take_off(journal.old, journal.old_key_id)
         self._place.retire(journal.old)
         return replace(journal, retired_at=self._now())
