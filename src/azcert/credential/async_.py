@@ -194,7 +194,7 @@ class CertificateCredential:
             # No await from here to the flight's start: within one loop nobody comes between.
             slot, state = engine.in_memory(wanted, name)
             where = (current_loop(), wanted)
-            flight = self._flights.get(where)
+            flight = self._under_way(where)
             if flight is None and state is not Freshness.USE:
                 flight = self._begin(where, slot, state, deadline)
             elif flight is not None and state is Freshness.MUST_REFRESH:
@@ -211,17 +211,21 @@ class CertificateCredential:
             if engine.clock.monotonic() >= deadline:
                 raise engine.out_of_time(wanted)
 
+    def _under_way(self, where: tuple[Hashable, Wanted]) -> _Flight | None:
+        flight = self._flights.get(where)
+        return None if flight is None or flight.is_lost(self._engine.clock.monotonic()) else flight
+
     def _begin(
         self, where: tuple[Hashable, Wanted], slot: Slot | None, state: Freshness, deadline: float
     ) -> _Flight:
         loop, wanted = where
         early = slot if state is Freshness.REFRESH_EARLY else None
-        flight = _Flight(deadline, patient=early is None)
+        flight = _Flight(self._engine.until(deadline, state), patient=early is None)
         channel = self._channel(loop)
 
         async def job() -> None:
             try:
-                flow = self._engine.acquire(wanted, deadline=deadline, patient=flight.patient)
+                flow = self._engine.acquire(wanted, deadline=flight.deadline, patient=flight.patient)
                 flight.slot = await channel.run(flow)
             except Exception as error:  # noqa: BLE001  (raised in those who wait, or logged if nobody does)
                 flight.error = error
@@ -229,7 +233,8 @@ class CertificateCredential:
                     self._engine.pause_refresh(early, wanted, error)
             finally:
                 # Removed before it lands: who comes later gets neither its token nor its error by it.
-                self._flights.pop(where, None)
+                if self._flights.get(where) is flight:
+                    del self._flights[where]
                 flight.landed.set()
 
         if early is not None:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["Flight"]
 
 
+_OVERDUE = 0.5
+"""Seconds a flight has beyond its deadline: its last request ends, its lease is given back."""
+
+
 class Flight:
     """The outcome of one request, once it has landed: a token, an error, or neither where it was abandoned.
 
@@ -26,6 +30,15 @@ class Flight:
         self.patient = patient
         self.slot: Slot | None = None
         self.error: Exception | None = None
+
+    def is_lost(self, now: float) -> bool:
+        """Tell whether it should long have landed: whoever comes now begins another one.
+
+        What it waits for cannot be interrupted: a device that hangs, a transport's thread.
+
+        :param now: by the monotonic clock.
+        """
+        return now > self.deadline + _OVERDUE
 
     def result_for(self, deadline: float) -> Slot | None:
         """Return the token, raise the error, or return None where the waiter should try for itself.

@@ -151,6 +151,10 @@ class Engine:
         """Return until when a call that begins now may take, by the monotonic clock."""
         return self.clock.monotonic() + (self.rule.timeout if timeout is None else timeout)
 
+    def until(self, deadline: float, state: Freshness) -> float:
+        """Return a flight's deadline: its first caller's, or its own where nobody waits for it."""
+        return self.deadline(None) if state is Freshness.REFRESH_EARLY else deadline
+
     def out_of_time(self, wanted: Wanted) -> errors.AuthenticationError:
         """Return the error for a caller whose time ran out while another one's request was under way."""
         return errors.AuthenticationError(

@@ -206,10 +206,10 @@ class CertificateCredential:
         while True:
             with self._lock:
                 slot, state = engine.in_memory(wanted, name)
-                flight = self._flights.get(wanted)
+                flight = self._under_way(wanted)
                 leads = flight is None and state is not Freshness.USE
                 if flight is None:
-                    flight = _Flight(deadline, patient=state is Freshness.MUST_REFRESH)
+                    flight = _Flight(engine.until(deadline, state), patient=state is Freshness.MUST_REFRESH)
                 if leads:
                     self._flights[wanted] = flight
                 if leads and slot is not None and state is Freshness.REFRESH_EARLY:
@@ -231,6 +231,10 @@ class CertificateCredential:
             if engine.clock.monotonic() >= deadline:
                 raise engine.out_of_time(wanted)
 
+    def _under_way(self, wanted: Wanted) -> _Flight | None:
+        flight = self._flights.get(wanted)
+        return None if flight is None or flight.is_lost(self._engine.clock.monotonic()) else flight
+
     def _fly(self, wanted: Wanted, flight: _Flight) -> Slot:
         try:
             flight.slot = self._channel.run(
@@ -242,22 +246,29 @@ class CertificateCredential:
             raise
         finally:
             # Removed before it lands: who comes later gets neither its token nor its error by it.
-            with self._lock:
-                self._flights.pop(wanted, None)
-            flight.landed.set()
+            self._end(wanted, flight)
         return flight.slot
+
+    def _end(self, wanted: Wanted, flight: _Flight) -> None:
+        with self._lock:
+            if self._flights.get(wanted) is flight:
+                del self._flights[wanted]
+        flight.landed.set()
 
     def _refresh(self, wanted: Wanted, flight: _Flight, slot: Slot) -> None:
         def job() -> None:
+            if self._flights.get(wanted) is not flight:
+                # It waited so long for a free thread that another one was begun.
+                flight.landed.set()
+                return
+            flight.deadline = self._engine.deadline(None)
             try:
                 self._fly(wanted, flight)
             except Exception as error:  # noqa: BLE001  (nobody waits: the good token stays, the log says why)
                 self._engine.pause_refresh(slot, wanted, error)
 
         if not self._background.start(job):
-            with self._lock:
-                self._flights.pop(wanted, None)
-            flight.landed.set()
+            self._end(wanted, flight)
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
