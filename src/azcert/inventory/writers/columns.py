@@ -15,7 +15,7 @@ __all__ = ["columns"]
 
 _MONTHS = 13
 _WIDTH, _HEIGHT, _TOP, _FOOT = 1040, 260, 26, 44
-_STEP = _WIDTH // (_MONTHS + 1)
+_STEP = _WIDTH // _MONTHS
 _COLUMN = 44
 
 
@@ -31,17 +31,18 @@ class _Column(NamedTuple):
 
 
 def columns(months: Counter[tuple[int, int, Kind]], now: dt.datetime) -> Iterator[str]:
-    """Yield the figure for this month, the twelve that follow, and all later ones together."""
-    shown = list(_columns(months, now))
+    """Yield the figure for this month and the twelve that follow; all later ones would dwarf them."""
+    *shown, later = _columns(months, now)
     yield '<figure>\n<div class="legend" aria-hidden="true">'
     for kind in Kind:
         yield '<span><svg viewBox="0 0 10 10">'
         yield f'<rect class="{kind}" width="10" height="10" rx="2"/></svg>{kind}s</span>'
-    yield "</div>\n"
+    yield '</div>\n<div class="wide">'
     yield from _drawing(shown)
+    yield f"</div>\n<p>{later.total:,} more end later.</p>\n"
     yield "<details><summary>The same as a table</summary>\n<table><thead><tr><th scope='col'>Month</th>"
     yield "<th scope='col'>Certificates</th><th scope='col'>Secrets</th></tr></thead>\n<tbody>\n"
-    for each in shown:
+    for each in (*shown, later):
         yield f"<tr><td>{each.name} {each.year}</td>"
         yield f"<td>{each.certificates:,}</td><td>{each.secrets:,}</td></tr>\n"
     yield "</tbody></table></details>\n</figure>\n"

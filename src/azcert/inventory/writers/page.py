@@ -46,7 +46,7 @@ _HEAD = """<!DOCTYPE html>
 <main>
 """
 _COLUMNS = """<thead><tr><th scope="col">Application</th><th scope="col">Kind</th><th scope="col">Ends</th>
-<th scope="col">Days left</th><th scope="col">Today to a year from now</th>
+<th scope="col" class="number">Days left</th><th scope="col">Today to a year from now</th>
 <th scope="col">Worth knowing</th></tr></thead>
 """
 
@@ -94,14 +94,20 @@ def _sentence(report: Report, summary: Summary) -> str:
     expired = sum(
         1 for row in report.rows() if row.credential.end < report.now and row.severity is Severity.CRITICAL
     )
-    ended = summary.codes["expired"] - expired
-    due = _counted(summary.due, "credential ends", "credentials end")
-    parts = [
-        f"<strong>{due}</strong> within {report.rules.warn_days} days.",
-        f"{_counted(expired, 'ended lately and has no successor', 'ended lately and have no successor')}.",
-    ]
+    ended, secrets = summary.codes["expired"] - expired, summary.kinds[Kind.SECRET]
+    due = _counted(summary.due, "credential ends", "credentials end") if summary.due else "No credential ends"
+    parts = [f"<strong>{due}</strong> within {report.rules.warn_days} days."]
+    if expired:
+        parts.append(
+            f"{_counted(expired, 'ended lately and has no successor', 'ended lately and have no successor')}."
+        )
     if ended:
-        parts.append(f"{_counted(ended, 'other has', 'others have')} ended and can be removed.")
+        other, others = (" other has", " others have") if expired else (" has", " have")
+        parts.append(f"{ended:,}{other if ended == 1 else others} ended and can be removed.")
+    if secrets:
+        parts.append(
+            f"{_counted(secrets, 'secret should be a certificate', 'secrets should be certificates')}."
+        )
     return " ".join(parts)
 
 
@@ -150,10 +156,11 @@ def _row(row: Row, now: dt.datetime) -> str:
     return (
         f'<tr><td class="name">{_text(credential.app_name)}'
         f'<span class="id">{_text(credential.app_id)}</span></td>'
-        f'<td>{credential.kind}<span class="id">{_text(label)}</span></td>'
-        f'<td class="date">{credential.end:%Y-%m-%d}</td><td class="number">{days}</td>'
+        f'<td class="kind">{credential.kind}<span class="id">{_text(label)}</span></td>'
+        f'<td class="date" data-label="Ends">{credential.end:%Y-%m-%d}</td>'
+        f'<td class="number" data-label="Days left">{days}</td>'
         f'<td class="bar">{_bar(credential.kind, days)}</td>'
-        f"<td>{f'<ul>{found}</ul>' if found else ''}</td></tr>\n"
+        f'<td class="found">{f"<ul>{found}</ul>" if found else ""}</td></tr>\n'
     )
 
 
