@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,8 +76,7 @@ class Kind(StrEnum):
     PUBLIC_KEY = "public key"
 
 
-@dataclass(frozen=True)
-class Element:
+class Element(NamedTuple):
     """One ASN.1 element: its *tag* and where its header, content and whole end in the data."""
 
     tag: int
