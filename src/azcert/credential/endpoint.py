@@ -9,9 +9,9 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from azcert._redact import Secret
 from azcert.credential.assertions import Assertions
 from azcert.credential.backoff import Backoff, retry_after_seconds
+from azcert.credential.conversation import Conversation
 from azcert.credential.events import EventKind
 from azcert.credential.freshness import process_share, refresh_time
 from azcert.credential.skew import ClockSkew
@@ -27,6 +27,7 @@ from azcert.wire.message import Pause, Work
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from azcert._redact import Secret
     from azcert.certificate.signer import SigningCertificate
     from azcert.credential.retry_rule import RetryRule
     from azcert.credential.wanted import Clock, Identity, Wanted
@@ -88,7 +89,7 @@ class Endpoint:
         :param patient: repeat what failed.
         :raises AzcertError: no token, and why.
         """
-        conversation = _Conversation(wanted, certificate, deadline, patient=patient)
+        conversation = Conversation(wanted, certificate, deadline, patient=patient)
         backoff = self.backoff(wanted.tenant_id)
         while True:
             yield from self._turn(conversation, backoff)
@@ -112,7 +113,7 @@ class Endpoint:
                     return self._slot(wanted, outcome), conversation.certificate
                 self._busy(conversation, backoff, outcome)
 
-    def _turn(self, conversation: _Conversation, backoff: Backoff) -> Generator[Pause, None, None]:
+    def _turn(self, conversation: Conversation, backoff: Backoff) -> Generator[Pause, None, None]:
         """Wait until the endpoint may be asked, if that is before the deadline."""
         while True:
             now = self._clock.monotonic()
@@ -123,7 +124,7 @@ class Endpoint:
                 raise self._unavailable(conversation, backoff)
             yield Pause(wait)
 
-    def _once(self, conversation: _Conversation) -> LongFlow[Issued | Busy]:
+    def _once(self, conversation: Conversation) -> LongFlow[Issued | Busy]:
         wanted = conversation.wanted
         yield from self._sign(conversation)
         region = (yield from self._regions.region()) if self._regions is not None else None
@@ -155,7 +156,7 @@ class Endpoint:
         return self._outcome(flow, response, region, conversation)
 
     def _outcome(
-        self, flow: Any, response: Response, region: str | None, conversation: _Conversation
+        self, flow: Any, response: Response, region: str | None, conversation: Conversation
     ) -> Issued | Busy:
         try:
             flow.send(response)
@@ -170,12 +171,12 @@ class Endpoint:
             raise
         raise AssertionError("a token flow asks once")
 
-    def _leave_region(self, region: str | None, conversation: _Conversation) -> None:
+    def _leave_region(self, region: str | None, conversation: Conversation) -> None:
         if region is not None and self._regions is not None:
             self._regions.leave()
             conversation.left_region = True
 
-    def _sign(self, conversation: _Conversation) -> LongFlow[None]:
+    def _sign(self, conversation: Conversation) -> LongFlow[None]:
         wanted, certificate = conversation.wanted, conversation.certificate
         adfs = wanted.tenant_id.lower() == ADFS
         began = self._clock.monotonic()
@@ -200,7 +201,7 @@ class Endpoint:
 
         conversation.assertion_request, conversation.assertion = yield Work(work, certificate.signer.blocking)
 
-    def _mend(self, conversation: _Conversation, error: AuthenticationError) -> LongFlow[None]:
+    def _mend(self, conversation: Conversation, error: AuthenticationError) -> LongFlow[None]:
         """After a refusal, do what may cure it, once; or raise it."""
         code = error.aadsts
         if code == _REGION_CODE and conversation.left_region:
@@ -229,7 +230,7 @@ class Endpoint:
         conversation.certificate = other
         conversation.certificate_changed = True
 
-    def _reopen(self, conversation: _Conversation, error: SigningError) -> LongFlow[None]:
+    def _reopen(self, conversation: Conversation, error: SigningError) -> LongFlow[None]:
         """After a key that did not sign, take what its source has now, then another one; or raise."""
         failed = conversation.certificate
         step: Callable[[SigningCertificate], SigningCertificate | None]
@@ -253,17 +254,17 @@ class Endpoint:
         )
         conversation.certificate = found
 
-    def _broken(self, conversation: _Conversation, backoff: Backoff, error: TransportError) -> None:
+    def _broken(self, conversation: Conversation, backoff: Backoff, error: TransportError) -> None:
         if not error.details.get("retryable", True):
             backoff.given_up()
-            raise _no_token(conversation, self._identity, str(error), error.code, None) from error
+            raise conversation.no_token(self._identity, str(error), error.code, None) from error
         conversation.broken += 1
         backoff.failed(self._clock.monotonic(), error.message, at_once=error.code == "connection")
         allowed = min(self._rule.total, max(self._rule.connect, self._rule.read))
         if not conversation.patient or conversation.broken > allowed:
             raise self._unavailable(conversation, backoff) from error
 
-    def _busy(self, conversation: _Conversation, backoff: Backoff, outcome: Busy) -> None:
+    def _busy(self, conversation: Conversation, backoff: Backoff, outcome: Busy) -> None:
         conversation.refused += 1
         retry_after = retry_after_seconds(outcome.retry_after, self._clock.time() + self._skew.seconds)
         backoff.failed(self._clock.monotonic(), f"it answered {outcome.reason}", retry_after=retry_after)
@@ -271,10 +272,9 @@ class Endpoint:
         if not conversation.patient or conversation.refused > min(self._rule.total, self._rule.status):
             raise self._unavailable(conversation, backoff)
 
-    def _unavailable(self, conversation: _Conversation, backoff: Backoff) -> AuthenticationError:
+    def _unavailable(self, conversation: Conversation, backoff: Backoff) -> AuthenticationError:
         again = backoff.closed_for(self._clock.monotonic())
-        return _no_token(
-            conversation,
+        return conversation.no_token(
             self._identity,
             backoff.reason or "another request is waiting for its answer",
             UNAVAILABLE,
@@ -297,44 +297,3 @@ class Endpoint:
             moment(expires_on),
         )
         return slot
-
-
-class _Conversation:
-    """What one attempt to get a token has been through."""
-
-    def __init__(
-        self, wanted: Wanted, certificate: SigningCertificate, deadline: float, *, patient: bool
-    ) -> None:
-        self.wanted = wanted
-        self.certificate = certificate
-        self.deadline = deadline
-        self.patient = patient
-        self.tries = 0
-        self.broken = 0
-        self.refused = 0
-        self.assertion = Secret("")
-        self.assertion_request: AssertionRequest | None = None
-        self.redated = False
-        self.certificate_changed = False
-        self.reopened = False
-        self.left_region = False
-        self.response: Response | None = None
-
-
-def _no_token(
-    conversation: _Conversation, identity: Identity, reason: str, code: str, again: float | None
-) -> AuthenticationError:
-    wanted = conversation.wanted
-    tried = {0: "not tried now", 1: "tried once"}.get(conversation.tries, f"tried {conversation.tries} times")
-    when = f" It can be tried again from {moment(again)} on." if again is not None else ""
-    return AuthenticationError(
-        f"Authentication failed: no token for {' '.join(wanted.scopes)} in tenant {wanted.tenant_id} from "
-        f"{identity.authority.host} ({tried}): {reason.rstrip('.')}.{when}",
-        code=code,
-        response=conversation.response.raw if conversation.response is not None else None,
-        tries=conversation.tries,
-        retry_at=again,
-        tenant_id=wanted.tenant_id,
-        client_id=identity.client_id,
-        scopes=list(wanted.scopes),
-    )
