@@ -19,6 +19,7 @@ import azcert.aio
 from azcert.config.references import KeyVaultReference, read_key_vault_reference
 from azcert.emulator.ready_made import SECRET_VALUE
 from azcert.errors import AuthenticationError, AzcertError, ConfigurationError, TransportError
+from support.cached import settled
 from support.command import azcert as command_line
 
 if TYPE_CHECKING:
@@ -219,12 +220,24 @@ async def test_async_with_reads_all_references_at_once(
 async def test_past_its_time_a_value_is_answered_at_once_and_asked_for_meanwhile(
     settings: Path, azcert_environment: AzcertEmulator
 ) -> None:
-    async with azcert.aio.AzureClients.from_settings(settings) as clients:
-        for reader in clients._references._clients.values():
-            cache = reader._client._client._pipeline._impl_policies[0]
-            cache._clock = lambda: 1e9
-        azcert_environment.faults.add("hang", path="/secrets/address/", times=None)
-        assert clients.settings.section("KeyVault").text("vaultUri") == azcert_environment.vault_url
+    async with (
+        azcert.aio.DefaultCredential() as credential,
+        AsyncSecretClient(azcert_environment.vault_url, credential) as writer,
+        azcert.aio.AzureClients.from_settings(settings) as clients,
+    ):
+        section = clients.settings.section("KeyVault")
+        await writer.set_secret("address", "https://moved.vault.azure.net")
+        (cache,) = [
+            policy
+            for reader in clients._references._clients.values()
+            for policy in reader._client._client._pipeline._impl_policies
+            if isinstance(policy, azcert.SecretCachePolicy)
+        ]
+        cache._clock = lambda: 1e9
+        azcert_environment.faults.add("delay", path="/secrets/address/", seconds=1)
+        assert section.text("vaultUri") == azcert_environment.vault_url
+        await asyncio.to_thread(settled, cache)
+        assert section.text("vaultUri") == "https://moved.vault.azure.net"
 
 
 async def test_without_it_a_reference_keeps_the_loop_waiting_and_that_is_said_once(

@@ -9,6 +9,7 @@ from azure.core.exceptions import ServiceRequestError
 from azure.keyvault.secrets import SecretClient
 
 import azcert
+import azcert.aio
 from azcert.vault.table import Answer
 from support.scripted import Scripted, Token, failed, secret_answer
 
@@ -83,14 +84,13 @@ class Reader:
         return self.client.get_secret(name, version).value
 
 
-def settled() -> None:
+def settled(cache: azcert.SecretCachePolicy) -> None:
     """Wait until no refresh is under way in a thread."""
-    for thread in threading.enumerate():
-        if thread.name == "azcert-refresh":
-            thread.join(10)
+    for flight in list(cache._table._flights.values()):
+        assert flight.landed.wait(10)
 
 
-async def landed(cache: Any) -> None:
+async def landed(cache: azcert.aio.SecretCachePolicy) -> None:
     """Wait until no refresh is under way in a task."""
     for flight in list(cache._table._flights.values()):
         await flight.landed.wait()

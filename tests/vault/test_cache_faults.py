@@ -67,7 +67,7 @@ def test_no_reader_fails_while_a_value_of_allowed_age_exists(fault: str) -> None
         reader.clock.now = 1000.0 + second
         with ThreadPoolExecutor(8) as pool:
             assert set(pool.map(lambda _: reader.get(), range(READERS))) == {"one"}
-        settled()
+        settled(reader.cache)
     # 21 moments with 40 readers each: one request at first, then at most one for each moment past its time.
     assert reader.vault.reads <= 21
     assert reader.cache.statistics.stale > 0
@@ -82,11 +82,11 @@ def test_after_an_outage_the_new_value_comes() -> None:
     reader.vault.fault = FAULTS["failing"]
     reader.clock.now += 150
     assert reader.get() == "one"
-    settled()
+    settled(reader.cache)
     reader.vault.fault, reader.vault.value = None, "two"
     reader.clock.now += 60
     reader.get()
-    settled()
+    settled(reader.cache)
     assert reader.get() == "two"
 
 
@@ -104,7 +104,7 @@ def test_readers_of_a_slow_vault_wait_no_longer_than_their_patience() -> None:
     assert [reader.get() for _ in range(3)] == ["one"] * 3
     assert reader.vault.reads == 2
     release.set()
-    settled()
+    settled(reader.cache)
     assert reader.get() == "two"
 
 
@@ -114,7 +114,7 @@ def test_a_value_near_its_end_is_refreshed_in_the_background() -> None:
     reader.vault.value = "two"
     reader.clock.now += 85
     assert reader.get() == "one"
-    settled()
+    settled(reader.cache)
     assert reader.get() == "two"
     assert reader.vault.reads == 2
 
@@ -130,7 +130,7 @@ def test_a_deleted_secret_and_a_revoked_permission_are_answers_and_no_outage() -
         reader.vault.fault = refused
         reader.clock.now += 90
         assert reader.get() == "one"  # still in its time; the refresh in the background learns of it
-        settled()
+        settled(reader.cache)
         with pytest.raises(error):
             reader.get()
 

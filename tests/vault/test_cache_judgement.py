@@ -61,7 +61,7 @@ def test_what_says_nothing_of_the_secret_leaves_it_readable(fault: Callable[[], 
     reader.vault.fault = fault
     reader.clock.now += 150
     assert reader.get() == "one"
-    settled()
+    settled(reader.cache)
     assert reader.get() == "one"
     assert reader.cache.statistics.stale == 2
     assert reader.vault.reads == 2
@@ -104,19 +104,19 @@ def test_a_throttled_vault_is_asked_by_one_reader_for_all_its_secrets() -> None:
     reader.vault.fault = lambda: failed(429, **{"Retry-After": "300"})
     reader.clock.now += 150
     reader.get(names[0])
-    settled()
+    settled(reader.cache)
     for _ in range(3):
         assert {reader.get(name) for name in names} == {"one"}
-    settled()
+    settled(reader.cache)
     assert reader.vault.reads == 51
     reader.clock.now += 299
     assert reader.get(names[7]) == "one"
-    settled()
+    settled(reader.cache)
     assert reader.vault.reads == 51, "Retry-After is not over"
     reader.clock.now += 2
     reader.vault.fault = None
     reader.get(names[7])
-    settled()
+    settled(reader.cache)
     assert reader.vault.reads == 52
 
 
@@ -175,11 +175,11 @@ def test_an_outage_is_logged_once_and_its_end_too(caplog: pytest.LogCaptureFixtu
     for _ in range(5):
         reader.clock.now += 150
         reader.get()
-        settled()
+        settled(reader.cache)
     reader.vault.fault = None
     reader.clock.now += 150
     reader.get()
-    settled()
+    settled(reader.cache)
     said = [record.getMessage() for record in caplog.records if record.name == "azcert.vault"]
     assert len(said) == 2
     assert "contoso.vault.azure.net is in trouble (ServiceRequestError" in said[0]

@@ -79,7 +79,7 @@ class World:
             "newest": lambda: self.read({self.truth[-1][1]}, {"Cache-Control": "no-cache"}),
         }
         actions.get(name, bool)()
-        settled()
+        settled(self.reader.cache)
         missing = self.truth[-1][1] is None
         self.reader.vault.fault = gone if self.down else (lambda: failed(404)) if missing else None
 
@@ -109,4 +109,4 @@ def test_in_an_outage_a_read_fails_exactly_when_the_last_value_is_too_old(ages: 
             assert age < RULES.ttl + RULES.stale
         except ServiceRequestError:
             assert age >= RULES.ttl + RULES.stale
-        settled()
+        settled(reader.cache)

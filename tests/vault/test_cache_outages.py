@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from azure.keyvault.secrets.aio import SecretClient as AsyncSecretClient
 import azcert
 import azcert.aio
 from azcert.emulator.ready_made import SECRET_VALUE
+from support.cached import Clock, settled
 
 if TYPE_CHECKING:
     from azcert.emulator.fixture import AzcertEmulator
@@ -28,15 +28,6 @@ FAULTS: dict[str, dict[str, Any]] = {
     "slow": {"action": "delay", "seconds": 3},
     "gone": {"action": "reset"},
 }
-
-
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def reads(emulator: AzcertEmulator) -> int:
@@ -126,8 +117,6 @@ def test_an_outage_of_entra_leaves_what_is_kept_readable(
         clock.now += 150
         for _ in range(3):
             assert client.get_secret(NAME).value == SECRET_VALUE
-            for thread in threading.enumerate():
-                if thread.name == "azcert-refresh":
-                    thread.join(20)
+            settled(cache)
         asked = [each for each in azcert_environment.requests if each["path"].endswith("/token")]
         assert asked[-1]["status"] == status, "Entra ID was asked again"

@@ -14,7 +14,7 @@ from azure.core.pipeline.policies import SansIOHTTPPolicy
 
 from azcert.config.build import build_credential
 from azcert.config.choose import CREDENTIAL_KEYS, choose_credential
-from azcert.config.options import refuse_unknown
+from azcert.config.options import OPTION_KEYS, refuse_unknown
 from azcert.config.origin import Place, wrong
 from azcert.config.references import looks_like_reference
 from azcert.config.sections import DEFAULT_SECTIONS
@@ -37,9 +37,11 @@ __all__ = ["ReferenceReader"]
 _log = logging.getLogger("azcert.config")
 
 _SECTION = "KeyVaultReferences"
-_FOR_THREADS = CacheRules(stale=86400.0)
+# As many as settings name.
+_CAPACITY = 1_000_000
+_FOR_THREADS = CacheRules(stale=86400.0, capacity=_CAPACITY)
 # On an event loop nobody waits for the network: a value past its time is answered, and asked for meanwhile.
-_FOR_LOOPS = CacheRules(stale=math.inf, patience=0.0)
+_FOR_LOOPS = CacheRules(stale=math.inf, patience=0.0, capacity=_CAPACITY)
 _TIMEOUTS = {"connection_timeout": 10, "read_timeout": 20}
 _AT_ONCE = 8
 
@@ -122,7 +124,7 @@ class ReferenceReader:
 
     def _spec(self) -> CredentialSpec:
         mine = self._settings.resolving(_circular)
-        refuse_unknown(mine.section(_SECTION), (*CREDENTIAL_KEYS, "Credential"))
+        refuse_unknown(mine.section(_SECTION), (*CREDENTIAL_KEYS, *OPTION_KEYS, "Credential", "Options"))
         for name in (_SECTION, *DEFAULT_SECTIONS):
             wanted = choose_credential(mine.section(name))
             if wanted is not None:
