@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 import pytest
 from azure.appconfiguration import AzureAppConfigurationClient
+from azure.core.credentials import AzureKeyCredential, AzureNamedKeyCredential, AzureSasCredential
 from azure.core.exceptions import HttpResponseError
 from azure.keyvault.secrets import SecretClient
 from azure.keyvault.secrets.aio import SecretClient as AsyncSecretClient
 from azure.servicebus import TransportType
 from azure.storage.blob import BlobServiceClient
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 import azcert
 import azcert.aio
 from azcert.config.client_plan import plan_client
 from azcert.config.load import load_settings
+from azcert.config.sections import Sections
 from azcert.errors import ConfigurationError
 from support.scripted import Scripted, Token, failed, secret_answer
 
+IDS_AND_SECRET = {"tenantId": "t", "clientId": "c", "clientSecret": "s"}
 VAULT = "https://contoso.vault.azure.net"
 BUS = "contoso.servicebus.windows.net"
 KEY = f"{VAULT}/keys/k/{'1' * 32}"
@@ -255,16 +263,155 @@ def test_values_of_variables_become_what_the_parameter_is(monkeypatch: pytest.Mo
     assert found.arguments["retry_total"] == 7
 
 
+SHARED_KEY = {"accountName": "c", "accountKey": "aHVudGVy"}
+KEYS: list[tuple[str, str, Any, Any]] = [
+    # Class, its section's credential, and the type that the made client is given.
+    ("azure.search.documents", "SearchClient", {"Key": "hunter2"}, AzureKeyCredential),
+    ("azure.eventgrid", "EventGridPublisherClient", {"key": "hunter2"}, AzureKeyCredential),
+    ("azure.storage.blob", "BlobServiceClient", SHARED_KEY, AzureNamedKeyCredential),
+    ("azure.storage.blob", "ContainerClient", {"signature": "sv=1&sig=aHVudGVy"}, AzureSasCredential),
+    ("azure.storage.queue", "QueueServiceClient", {"key": "aHVudGVy"}, str),
+    ("azure.data.tables", "TableServiceClient", {"name": "c", "key": "aHVudGVy"}, AzureNamedKeyCredential),
+    ("azure.servicebus", "ServiceBusClient", {"name": "c", "key": "aHVudGVy"}, AzureNamedKeyCredential),
+]
+
+
+@pytest.mark.parametrize(("module", "name", "credential", "expected"), KEYS, ids=[row[1] for row in KEYS])
+def test_keys_reach_the_clients_that_take_them(
+    module: str, name: str, credential: Any, expected: Any
+) -> None:
+    section = next(section for _, found, section in CLIENTS if found == name)
+    given: list[Any] = []
+
+    class Client(cls(module, name)):  # type: ignore[misc]  # the class is a variable
+        def __init__(self, *arguments: Any, **keywords: Any) -> None:
+            given.append(keywords["credential"])
+            super().__init__(*arguments, **keywords)
+
+        __init__.__signature__ = inspect.signature(cls(module, name))  # type: ignore[attr-defined]
+
+    Client.__name__ = name
+    with azcert.AzureClients.from_settings({"Mine": {**section, "Credential": credential}}) as clients:
+        clients.get(Client, "Mine")
+        assert "hunter2" not in repr(clients.plan(Client, "Mine"))
+    assert [type(each) for each in given] == [expected]
+
+
+def test_a_client_without_keys_refuses_one_and_says_what_it_takes() -> None:
+    settings = {"KeyVault": {"vaultUri": VAULT, "Credential": {"Key": "hunter2"}}}
+    with azcert.AzureClients.from_settings(settings) as clients, pytest.raises(ConfigurationError) as caught:
+        clients.get(SecretClient, "KeyVault")
+    assert caught.value.code == "no-key-accepted"
+    assert "TokenCredential" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+ADDRESSES = [
+    # Class, the key of its address, the address, and what the client takes out of it.
+    ("azure.storage.blob.BlobClient", "blobUri", "https://c.blob.core.windows.net/box/a/b.txt", "a/b.txt"),
+    ("azure.storage.blob.ContainerClient", "blobContainerUri", "https://c.blob.core.windows.net/box", "box"),
+    ("azure.storage.queue.QueueClient", "queueUri", "https://c.queue.core.windows.net/jobs", "jobs"),
+    ("azure.storage.fileshare.ShareClient", "shareUri", "https://c.file.core.windows.net/share", "share"),
+]
+
+
+@pytest.mark.parametrize(("path", "key", "url", "name"), ADDRESSES, ids=[row[0] for row in ADDRESSES])
+async def test_a_whole_address_makes_a_client_as_in_dotnet(path: str, key: str, url: str, name: str) -> None:
+    module, _, client = path.rpartition(".")
+    section: dict[str, Any] = {key: url, "Retry": {"MaxRetries": 1}}
+    if client == "ShareClient":
+        section["TokenIntent"] = "backup"
+    settings = {"Default": OPTIONS, "Mine": section}
+    with azcert.AzureClients.from_settings(settings) as clients:
+        found = clients.plan(cls(module, client), "Mine")
+        assert found.credential is not None
+        assert (found.credential.kind, found.keywords["retry_total"]) == ("AzureCliCredential", 1)
+        assert name in vars(clients.get(cls(module, client), "Mine")).values()
+    async with azcert.aio.AzureClients.from_settings(settings) as awaited:
+        made = awaited.get(cls(module, client, aio=True), "Mine")
+        assert type(made) is cls(module, client, aio=True)
+        assert name in vars(made).values()
+
+
+def test_retry_options_of_service_bus_and_event_hubs_are_read() -> None:
+    from azure.servicebus import ServiceBusClient
+
+    retry = {"MaximumRetries": 7, "Delay": "00:00:02", "MaximumDelay": "00:00:09", "TryTimeout": "00:00:30"}
+    section = {"fullyQualifiedNamespace": BUS, "RetryOptions": retry, "TransportType": "AmqpWebSockets"}
+    found = plan(section, ServiceBusClient)
+    assert {**found.arguments, **found.keywords} == {
+        "fully_qualified_namespace": BUS,
+        "retry_total": 7,
+        "retry_backoff_factor": 2,
+        "retry_backoff_max": 9,
+        "try_timeout": 30,
+        "transport_type": TransportType.AmqpOverWebsocket,
+    }
+
+
+def test_a_value_of_no_enumeration_is_told_the_members() -> None:
+    from azure.servicebus import ServiceBusClient
+
+    with pytest.raises(ConfigurationError, match=r"Amqp, AmqpOverWebsocket\. Did you mean Amqp\?") as caught:
+        plan({"fullyQualifiedNamespace": BUS, "TransportType": "Amq"}, ServiceBusClient)
+    assert caught.value.code == "wrong-value"
+
+
+def test_unknown_keys_of_the_defaults_are_refused() -> None:
+    settings = {"Default": {"credential": "azurecli", "Rettry": {"MaxRetries": 1}}, "V": {"vaultUri": VAULT}}
+    with azcert.AzureClients.from_settings(settings) as clients, pytest.raises(ConfigurationError) as caught:
+        clients.plan(SecretClient, "V")
+    assert "Default:Rettry:MaxRetries" in str(caught.value)
+    assert "Did you mean Retry?" in str(caught.value)
+
+
+def test_a_section_named_default_that_is_about_other_things_is_let_be() -> None:
+    settings = {
+        "Default": {"Language": "en"},
+        "AzureDefaults": {"credential": "azurecli"},
+        "V": {"vaultUri": VAULT},
+    }
+    with azcert.AzureClients.from_settings(settings) as clients:
+        assert clients.credential_spec("V").kind == "AzureCliCredential"
+
+
+NAMES_OF_KEYS = [
+    "vaultUri", "Credential", "CredentialSource", "Sources", "Options", "Retry", "MaxRetries", "Diagnostics",
+    "LoggedHeaderNames", "Cache", "Ttl", "ConnectionString", "Arguments", "ClientCredentials", "SourceType",
+    "tenantId", "clientId", "certificate", "clientCertificate", "clientCertificateStoreLocation", "Authority",
+    "additionallyAllowedTenants", "tokenCachePersistenceOptions", "Key", "headers", "read_timeout", "0", "x",
+]  # fmt: skip
+TEXTS = ["", "x", VAULT, "$Client", "$Client:Credential", "00:00:01", "Path", "ChainedToken", "Environment"]
+VALUES = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.sampled_from(TEXTS))
+KEYWORDS = st.sampled_from(NAMES_OF_KEYS)
+TREES = st.recursive(
+    VALUES,
+    lambda inner: st.one_of(st.dictionaries(KEYWORDS, inner, max_size=4), st.lists(inner, max_size=2)),
+    max_leaves=12,
+)
+
+
+@examples(suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
+@given(st.dictionaries(KEYWORDS, TREES, max_size=6))
+def test_whatever_stands_where_it_does_not_belong_is_a_message(section: dict[str, Any]) -> None:
+    given_settings = load_settings({"Client": section}, environ={})
+    with suppress(ConfigurationError):
+        assert Sections(given_settings).plan(SecretClient, "Client").arguments["vault_url"]
+
+
 def test_one_credential_serves_all_clients_with_the_same_settings() -> None:
     cli = {"Credential": {"CredentialSource": "AzureCli"}}
     settings = {
         "A": {"vaultUri": VAULT, **cli},
         "B": {"vaultUri": "https://b.vault.azure.net", "credential": "azurecli"},
         "C": {"vaultUri": VAULT, "credential": "azurecli", "tenantId": "other"},
+        "D": {"vaultUri": VAULT, "tenantId": "t", "clientId": "c", "clientSecret": "s"},
+        "E": {**IDS_AND_SECRET, "vaultUri": VAULT, "Retry": {"MaxRetries": 9}, "ServiceVersion": "V7_4"},
     }
     with azcert.AzureClients.from_settings(settings) as clients:
         assert clients.credential("A") is clients.credential("B")
         assert clients.credential("C") is not clients.credential("A")
+        assert clients.credential("D") is clients.credential("E")
         assert clients.get(SecretClient, "A") is not clients.get(SecretClient, "B")
 
 
@@ -284,6 +431,12 @@ def test_closing_closes_all_even_if_one_fails() -> None:
         clients.get(SecretClient, "KeyVault")
 
 
+def test_a_name_is_no_class() -> None:
+    clients = azcert.AzureClients.from_settings({"KeyVault": {"vaultUri": VAULT}})
+    with clients, pytest.raises(ConfigurationError, match="'SecretClient' is no class"):
+        clients.get("SecretClient", "KeyVault")  # type: ignore[arg-type]  # the mistake itself
+
+
 def test_a_client_of_the_other_kind_is_refused_with_the_right_factory() -> None:
     clients = azcert.AzureClients.from_settings({"KeyVault": {"vaultUri": VAULT}})
     with clients, pytest.raises(ConfigurationError, match=r"azcert\.aio\.AzureClients"):
@@ -297,11 +450,22 @@ WRONG: list[tuple[Any, str, str]] = [
     ({"vaultUri": VAULT, "Retry": {"MaxRetrys": 3}}, "unknown-setting", "MaxRetries"),
     ({"vaultUri": VAULT, "Retry": {"Delay": "3"}}, "wrong-type", "00:00:30"),
     ({"vaultUri": VAULT, "Retry": {"Mode": "random"}}, "wrong-value", "Exponential"),
+    ({"vaultUri": VAULT, "Retry": 5}, "wrong-type", "section"),
+    ({"vaultUri": VAULT, "Options": "fast"}, "wrong-type", "section"),
+    ({"vaultUri": VAULT, "RetryOptions": {"MaximumRetris": 3}}, "unknown-setting", "MaximumRetries"),
+    ({"vaultUri": "kv-demo"}, "wrong-value", "https://"),
+    ({"vaultUri": [VAULT]}, "wrong-type", "takes one value"),
+    ({"vaultUri": ""}, "incomplete-client", "vaultUri (empty)"),
     ({"vaultUri": VAULT, "connection_verify": "false"}, "verification-off", "file"),
     ({"vaultUri": VAULT, "serviceUri": "https://x"}, "two-addresses", "serviceUri"),
     ({"vaultUri": VAULT, "Diagnostics": {"ApplicationId": "x" * 25}}, "wrong-value", "24"),
     ({"vaultUri": VAULT, "Cache": {"Tll": "00:00:01"}}, "unknown-setting", "Ttl"),
-    ("Endpoint=x", "wrong-setting", "connection string"),
+    ("Endpoint=x", "wrong-setting", "It needs vault_url"),
+    (
+        {"vaultUri": VAULT, "fooBar": 1},
+        "unknown-setting",
+        "verify_challenge_resource; docs/settings-reference.md",
+    ),
 ]
 
 

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from azcert.cli.config import config
+from azcert.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +55,58 @@ def test_show_tells_which_credential_a_section_asks_for(run: CliRunner) -> None:
     assert json.loads(done.stdout)["credential"] == {"kind": "AzureCliCredential"}
 
 
+def test_show_tells_the_credential_in_words_with_its_origin(run: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "appsettings.json").write_text(
+        '{"Default": {"tenantId": "t", "clientId": "c", "certificate": "a.pfx",\n'
+        ' "clientCertificatePasswordFrom": "env:PW"}, "KeyVault": {"vaultUri": "https://v"}}'
+    )
+    done = run.invoke(config, ["show", "--section", "KeyVault"])
+    assert done.stdout.splitlines() == [
+        "KeyVault:vaultUri = https://v   (appsettings.json, line 2)",
+        "credential = CertificateCredential   (appsettings.json, line 1)",
+        "  tenant_id = t",
+        "  client_id = c",
+        "  certificate = a.pfx",
+        "  password = env:PW",
+    ]
+
+
+def test_show_of_a_section_that_is_not_there_names_the_nearest(run: CliRunner) -> None:
+    done = run.invoke(config, ["show", "good.json", "--section", "KeyVualt"])
+    assert isinstance(done.exception, ConfigurationError)
+    assert "Did you mean KeyVault?" in str(done.exception)
+
+
+def test_references_to_key_vault_are_neither_read_nor_wrong(run: CliRunner, tmp_path: Path) -> None:
+    reference = "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/s)"
+    section = {"tenantId": "t", "clientId": "c", "clientSecret": reference, "vaultUri": "https://v"}
+    (tmp_path / "appsettings.json").write_text(json.dumps({"KeyVault": section}))
+    client = "KeyVault=azure.keyvault.secrets.SecretClient"
+    assert run.invoke(config, ["check", "--strict", "--client", client]).exit_code == 0
+    shown = json.loads(run.invoke(config, ["show", "--section", "KeyVault", "--json"]).stdout)
+    assert reference in [row["value"] for row in shown["settings"]]
+    assert shown["credential"]["kind"] == "ClientSecretCredential"
+
+
+def test_clients_are_checked_with_the_defaults_and_in_azure_clients(run: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "appsettings.json").write_text(
+        '{"Default": {"credential": "azurecli"}, "AzureClients": {"Vault": {"vaultUri": "https://v"}}}'
+    )
+    client = "Vault=azure.keyvault.secrets.SecretClient"
+    assert run.invoke(config, ["check", "--client", client]).exit_code == 0
+    (tmp_path / "appsettings.json").write_text('{"Default": {"credential": "azurecli", "Rettry": {"a": 1}}}')
+    assert "Did you mean Retry?" in run.invoke(config, ["check"]).stdout
+
+
+@pytest.mark.parametrize("text", [None, '{"Logging": {"LogLevel": "Debug"}}'])
+def test_a_check_with_nothing_to_check_fails(run: CliRunner, tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "appsettings.json").write_text(text)
+    done = run.invoke(config, ["check"])
+    assert done.exit_code == 1
+    assert ("no section describes" if text else "There are no settings") in done.stderr
+
+
 def test_check_is_content_with_good_settings(run: CliRunner) -> None:
     client = "KeyVault=azure.keyvault.secrets.SecretClient"
     done = run.invoke(config, ["check", "good.json", "--strict", "--client", client])
@@ -73,6 +126,7 @@ def test_a_secret_in_a_file_is_advice_and_fails_when_strict(run: CliRunner) -> N
     done = run.invoke(config, ["check", "secret.json"])
     assert done.exit_code == 0
     assert "advice: The setting KeyVault:clientSecret (secret.json, line 4)" in done.stdout
+    assert "the environment variable KeyVault__clientSecret" in done.stdout
     assert run.invoke(config, ["check", "secret.json", "--strict"]).exit_code == 1
 
 

@@ -3,7 +3,8 @@
 
 Sources: learn.microsoft.com/dotnet/azure/sdk/authentication/create-token-credentials-from-configuration (both
 editions), Azure.Core's ConfigurationAndDependencyInjection, learn.microsoft.com/entra/msidweb/authentication/
-credentials-overview and the wiki page "Using certificates" of microsoft-identity-web.
+credentials-overview, the wiki page "Using certificates" of microsoft-identity-web, and the README of
+Microsoft.Extensions.Azure.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from typing import Any
 import pytest
 
 from azcert._redact import Secret
+from azcert.config.build import build_credential
 from azcert.config.choose import choose_credential
+from azcert.config.default_chain import EXCLUSIONS
 from azcert.config.json_reader import read_json
 from azcert.config.layers import file_layer
 from azcert.config.origin import Place
+from azcert.config.sections import Sections
 from azcert.config.settings import Settings
 from azcert.config.spec import CachePersistence, CredentialSpec
+from azcert.credential.default import DefaultCredential as Default
 from azcert.errors import ConfigurationError
 
 ZERO = "00000000-0000-0000-0000-000000000000"
@@ -356,6 +361,96 @@ def test_azure_core_references_share_a_section() -> None:
         assert revealed(choose_credential(settings.section(client), {})) == {"kind": "AzureCliCredential"}
 
 
+README = """{
+  "Logging": { "LogLevel": { "Default": "Debug" } },
+  "AllowedHosts": "*",
+  "Default": {
+    "ClientId": "<client_id>",
+    "ClientSecret": "<client_secret>",
+    "TenantId": "<tenant_id>",
+    "TelemetryPolicy": { "ApplicationId": "AppId" }
+  },
+  "KeyVault": { "VaultUri": "<vault_uri>" },
+  "Storage": {
+    "serviceUri": "<service_uri>",
+    "credential": { "accountName": "<account_name>", "accountKey": "<account_key>" }
+  }
+}"""
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        (
+            "KeyVault",
+            {
+                "kind": "ClientSecretCredential",
+                "tenant_id": "<tenant_id>",
+                "client_id": "<client_id>",
+                "client_secret": "secret:<client_secret>",
+            },
+        ),
+        (
+            "Storage",
+            {"kind": "AzureNamedKeyCredential", "name": "<account_name>", "key": "secret:<account_key>"},
+        ),
+    ],
+)
+def test_the_readme_of_microsoft_extensions_azure(section: str, expected: dict[str, Any]) -> None:
+    settings = Settings(file_layer(read_json(README), place=Place.FILE, name="a.json", rank=0))
+    assert revealed(Sections(settings).credential(section)) == expected
+
+
+KEYS = [
+    ('{"Key": "k"}', {"kind": "AzureKeyCredential", "key": "secret:k"}),
+    ('{"signature": "s"}', {"kind": "AzureSasCredential", "signature": "secret:s"}),
+    ('{"name": "n", "key": "k"}', {"kind": "AzureNamedKeyCredential", "name": "n", "key": "secret:k"}),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), KEYS, ids=[text for text, _ in KEYS])
+def test_keys_as_dotnets_factory_finds_them(text: str, expected: dict[str, Any]) -> None:
+    assert revealed(chosen(f'{{"endpoint": "https://c", "credential": {text}}}')) == expected
+
+
+# docs/authority-configuration.md of microsoft-identity-web, for applications.
+AUTHORITIES = [
+    (
+        '"Instance": "https://login.microsoftonline.us/", "TenantId": "t"',
+        "t",
+        "https://login.microsoftonline.us/",
+    ),
+    ('"Authority": "https://login.microsoftonline.com/t"', "t", "https://login.microsoftonline.com"),
+    ('"Authority": "https://login.microsoftonline.com/t/v2.0/"', "t", "https://login.microsoftonline.com"),
+    (
+        '"Authority": "https://login.microsoftonline.com/x", "Instance": "https://login.microsoftonline.us", "TenantId": "t"',
+        "t",
+        "https://login.microsoftonline.us",
+    ),
+    ('"Authority": "https://contoso.ciamlogin.com/t"', "t", "https://contoso.ciamlogin.com"),
+    (
+        '"AuthorityHost": "https://login.chinacloudapi.cn", "TenantId": "t"',
+        "t",
+        "https://login.chinacloudapi.cn",
+    ),
+    ('"Authority": "login.microsoftonline.us", "TenantId": "t"', "t", "login.microsoftonline.us"),
+]
+
+
+@pytest.mark.parametrize(("text", "tenant", "authority"), AUTHORITIES, ids=[text for text, *_ in AUTHORITIES])
+@pytest.mark.parametrize(
+    "credential",
+    [
+        '"ClientSecret": "s"',
+        '"certificate": "a.pem"',
+        '"ClientCredentials": [{"SourceType": "ClientSecret", "ClientSecret": "s"}]',
+    ],
+)
+def test_an_authority_names_the_tenant_too(text: str, tenant: str, authority: str, credential: str) -> None:
+    found = revealed(chosen(f'{{{text}, "ClientId": "c", {credential}}}'))
+    assert (found["tenant_id"], found["authority"]) == (tenant, authority)
+
+
 APP = {"tenant_id": "your-tenant-id", "client_id": "your-client-id"}
 AUTHORITY = {"authority": "https://login.microsoftonline.com/"}
 MANAGED = {
@@ -459,6 +554,27 @@ def test_microsoft_identity_web_takes_the_first_that_can_be_used() -> None:
     assert found == {"kind": "FirstUsable", "parts": [LISTS[0][1], LISTS[2][1]]}
 
 
+def test_items_of_a_list_may_have_names_for_indexes_as_in_dotnet() -> None:
+    text = (
+        '{"TenantId": "t", "ClientId": "c", "ClientCredentials": {"b": {"SourceType": "ClientSecret",'
+        ' "ClientSecret": "s"}, "10": {"SourceType": "Path", "CertificateDiskPath": "a.pem"},'
+        ' "9": {"SourceType": 3, "CertificateDiskPath": "b.pem"}}}'
+    )
+    spec = chosen(text)
+    assert spec is not None
+    assert [part.arguments.get("certificate") for part in spec.parts] == [("b.pem",), ("a.pem",), None]
+
+
+def test_an_item_that_only_dotnet_can_use_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    custom = (
+        '{"SourceType": "CustomSignedAssertion", "CustomSignedAssertionProviderName": "MyProvider",'
+        ' "CustomSignedAssertionProviderData": {"A": "b"}}'
+    )
+    assert revealed(chosen(azure_ad(f"{custom}, {LISTS[3][0]}"))) == LISTS[3][1]
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "Client:ClientCredentials:0:SourceType (a.json, line 1) is CustomSignedAssertion" in said
+
+
 def test_an_azure_ad_section_serves_as_credential_of_a_client() -> None:
     text = f'{{"AzureAd": {azure_ad(LISTS[3][0])}, "KeyVault": {{"Credential": "$AzureAd"}}}}'
     settings = Settings(file_layer(read_json(text), place=Place.FILE, name="a.json", rank=0))
@@ -512,6 +628,48 @@ def test_ids_may_come_from_the_environment() -> None:
     }
 
 
+def test_the_environments_variables_fill_what_the_section_leaves_open() -> None:
+    environ = {
+        "AZURE_TENANT_ID": "t",
+        "AZURE_CLIENT_ID": "c",
+        "AZURE_CLIENT_CERTIFICATE_PATH": "store:CurrentUser/My?subject=app",
+        "AZURE_CLIENT_CERTIFICATE_PASSWORD": "p",
+        "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN": "1",
+    }
+    text = '{"Credential": {"CredentialSource": "Environment", "TenantId": "mine"}}'
+    assert revealed(chosen(text, environ)) == {
+        "kind": "CertificateCredential",
+        "tenant_id": "mine",
+        "client_id": "c",
+        "certificate": ("store:CurrentUser/My?subject=app",),
+        "password": "secret:p",
+        "send_certificate_chain": True,
+    }
+
+
+def test_links_of_the_default_chain_can_be_left_out() -> None:
+    exclusions = ", ".join(f'"{name}": {str(n % 2 == 0).lower()}' for n, name in enumerate(EXCLUSIONS))
+    found = revealed(chosen(f'{{"Credential": {{"CredentialSource": "Default", {exclusions}}}}}'))
+    assert found.pop("kind") == "DefaultCredential"
+    assert found == {keyword: n % 2 == 0 for n, keyword in enumerate(EXCLUSIONS.values()) if keyword}
+    assert isinstance(
+        build_credential(CredentialSpec("DefaultCredential", found), asynchronous=False), Default
+    )
+
+
+def test_a_credential_has_the_options_of_its_own_section_and_no_others() -> None:
+    retry = '"Retry": {"MaxRetries": 1}, "Diagnostics": {"ApplicationId": "app"}'
+    flat = f'{{"tenantId": "t", "clientId": "c", "clientSecret": "s", "ServiceVersion": "V7_4", {retry}}}'
+    assert not {"retry_total", "user_agent", "api_version"} & set(revealed(chosen(flat)))
+    for inner in (
+        '"CredentialSource": "ManagedIdentity"',
+        '"tenantId": "t", "clientId": "c", "certificate": "a.pem"',
+        '"tenantId": "t", "clientId": "c", "clientSecret": "s"',
+    ):
+        found = revealed(chosen(f'{{"Credential": {{{inner}, {retry}}}}}'))
+        assert (found["retry_total"], found["user_agent"]) == (1, "app")
+
+
 def test_a_section_that_says_nothing_of_credentials_has_none() -> None:
     assert chosen('{"vaultUri": "https://contoso.vault.azure.net"}') is None
 
@@ -537,9 +695,42 @@ WRONG = [
         "",
     ),
     ('{"Credential": "$Shared:Nothing"}', "dangling-reference", "Shared:Nothing"),
+    ('{"Credential": "$Client:Credentials"}', "dangling-reference", "Add the section"),
+    (
+        '{"Shared": {"x": "y"}, "Credential": "$Client:Shraed"}',
+        "dangling-reference",
+        "Did you mean $Client:Shared?",
+    ),
     ('{"Credential": {"VaultUri": "x"}}', "unknown-setting", ""),
     ('{"Credential": {"authority": "x"}}', "incomplete-credential", "CredentialSource"),
     ('{"ClientCredentials": [{"SourceType": "Pathh"}]}', "unknown-credential", "Path"),
+    ('{"ClientCredentials": ["Path"]}', "wrong-type", "ClientCredentials:0"),
+    ('{"ClientCredentials": "Path"}', "wrong-type", "section or list"),
+    ('{"Credential": {"CredentialSource": "Chained", "Sources": ["AzureCli"]}}', "wrong-type", "Sources:0"),
+    ('{"Credential": [{"CredentialSource": "AzureCli"}]}', "wrong-credential", "ChainedTokenCredential"),
+    ('{"Credential": {"CredentialSource": "AzureClii"}}', "unknown-credential", "AzureCliCredential?"),
+    (
+        '{"Credential": {"CredentialSource": "ManagedIdentity", "ClientId": "x"}}',
+        "unknown-setting",
+        '"ManagedIdentityIdKind": "ClientId"',
+    ),
+    ('{"certificate": ["a.pem"]}', "wrong-type", "takes one value"),
+    (
+        '{"tenantId": "t", "clientId": "c", "clientCertificatePassword": "hunter2"}',
+        "incomplete-credential",
+        "",
+    ),
+    (
+        '{"clientCertificate": "AA", "clientCertificateStoreLocation": "CurentUser"}',
+        "",
+        "Client:clientCertificateStoreLocation",
+    ),
+    ('{"clientCertificate": "/etc/app.pem"}', "", "clientCertificatePath"),
+    (
+        '{"tokenCachePersistenceOptions": true, "clientSecret": "s", "tenantId": "t", "clientId": "c"}',
+        "wrong-type",
+        "",
+    ),
     ('{"ClientCredentials": [{"SourceType": "AutoDecryptKeys"}]}', "unknown-credential", ".NET"),
     ('{"ClientCredentials": [{"CertificateDiskPath": "x"}]}', "incomplete-credential", "SourceType"),
     (

@@ -35,8 +35,8 @@ FAMILIES: dict[str, dict[str, str | None]] = {
     },
     "azure.servicebus.management": {},
     "azure.servicebus": {
-        "connection_timeout": None,
-        "read_timeout": "socket_timeout",
+        "connection_timeout": "",
+        "read_timeout": "try_timeout",
         "diagnostics": None,
         "logging": None,
         "telemetry": None,
@@ -46,7 +46,7 @@ FAMILIES: dict[str, dict[str, str | None]] = {
         "api_version": None,
     },
     "azure.eventhub": {
-        "connection_timeout": None,
+        "connection_timeout": "",
         "read_timeout": "socket_timeout",
         "diagnostics": None,
         "logging": None,

@@ -49,7 +49,7 @@ def client_options(cls: type, shape: Shape, section: Settings, defaults: Setting
                 continue  # a version is one service's, not everyone's default
             if target == "":
                 continue
-            if target is not None and _takes(shape, target):
+            if target is not None and (name in family or _takes(shape, target)):
                 keywords[target] = value
             elif each in sections[-2:]:
                 setting = _SETTINGS.get(name, name)
@@ -58,14 +58,8 @@ def client_options(cls: type, shape: Shape, section: Settings, defaults: Setting
 
 
 def _takes(shape: Shape, name: str) -> bool:
-    return name in {
-        *shape.parameters,
-        *shape.keywords,
-        *CORE_KEYWORDS,
-        "diagnostics",
-        "logging",
-        "telemetry",
-    } or (name == "initial_backoff")
+    made_here = ("diagnostics", "logging", "telemetry")
+    return name in {*shape.parameters, *shape.keywords, *CORE_KEYWORDS, *made_here}
 
 
 def _family(cls: type) -> Mapping[str, str | None]:

@@ -116,7 +116,7 @@ class ClientSection:
                 remedy="Name a file with the authority's certificate instead.",
             )
         if entry is not None and isinstance(value, str):
-            if words(keyword)[-1] in _ADDRESS and "://" not in value:
+            if value and words(keyword)[-1] in _ADDRESS and "://" not in value:
                 raise wrong(
                     entry,
                     f"is {entry.quoted}, which is no URL",
