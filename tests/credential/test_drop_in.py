@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import timeit
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -247,14 +246,6 @@ def test_a_certificate_that_cannot_be_used_is_a_value_error_at_construction(
     with pytest.raises(AzcertError) as caught:
         run(stand, once)
     assert isinstance(caught.value, ValueError)
-
-
-def test_a_hit_costs_about_what_a_dictionary_costs(stand: Stand) -> None:
-    with stand.sync() as credential:
-        credential.get_token(SCOPE)
-        taken = min(timeit.repeat(lambda: credential.get_token(SCOPE), number=20_000, repeat=5)) / 20_000
-    # The benchmark measures it in earnest; here only a lock, a log line or a scan would show.
-    assert taken < 5e-6
 
 
 def test_objects_do_not_print_secrets(stand: Stand, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ class EventKind(enum.StrEnum):
     REFRESH = "refresh"
     """A token was renewed ahead of time; ``seconds`` is how long that took."""
     FAILURE = "failure"
-    """No token was got; ``code`` says why."""
+    """No token was got; ``code`` says why: Entra's code, such as ``AADSTS700027``, or the error's."""
     WAITER = "waiter"
     """A caller waited for a request that another one had begun."""
     SIGNED = "signed"

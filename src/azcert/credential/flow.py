@@ -196,7 +196,10 @@ class Engine:
         try:
             slot = yield from self._acquire(wanted, deadline=deadline, patient=patient)
         except AzcertError as error:
-            self.tell(EventKind.FAILURE, wanted, seconds=self.clock.monotonic() - began, code=error.code)
+            # A refusal by its number: an alert on an expired certificate is another one than on an outage.
+            aadsts = getattr(error, "aadsts", None)
+            code = f"AADSTS{aadsts}" if aadsts else error.code
+            self.tell(EventKind.FAILURE, wanted, seconds=self.clock.monotonic() - began, code=code)
             raise
         if not patient:
             self.tell(EventKind.REFRESH, wanted, seconds=self.clock.monotonic() - began)
