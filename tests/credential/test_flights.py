@@ -162,6 +162,27 @@ async def test_a_task_with_less_time_gives_up_alone(stand: Stand) -> None:
     assert len(stand.endpoint.seen) == 1
 
 
+@pytest.mark.parametrize("run", BOTH)
+def test_a_refresh_delays_nobody_however_long_it_takes(stand: Stand, run: Runner) -> None:
+    async def script(credential: Any) -> None:
+        real = getattr(credential, "credential", credential)
+        first = (await credential.get_token(SCOPE)).token
+        stand.endpoint.gate.clear()
+        real._hits[SCOPE].fresh_until = 0.0
+        # If one of them waited for the refresh, it would wait for ever.
+        for _ in range(50):
+            assert (await credential.get_token(SCOPE)).token == first
+        assert await asyncio.to_thread(stand.endpoint.arrived.acquire, timeout=30)
+        assert await asyncio.to_thread(stand.endpoint.arrived.acquire, timeout=30)
+        assert (await credential.get_token(SCOPE)).token == first
+        stand.endpoint.gate.set()
+        while (await credential.get_token(SCOPE)).token == first:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+    run(stand, script)
+    assert len(stand.endpoint.seen) == 2
+
+
 @pytest.mark.parametrize("broken", ["trickle", "trickle-head"])
 @pytest.mark.parametrize("run", BOTH)
 def test_a_server_that_trickles_keeps_nobody_beyond_his_time(stand: Stand, run: Runner, broken: str) -> None:
@@ -230,6 +251,39 @@ def test_a_credential_works_in_a_forked_child_whatever_the_parents_threads_do(st
     assert child.exitcode == 0
     assert inherited == token
     assert own != mine
+
+
+def _async_child(credential: Any, answers: Any) -> None:
+    async def main() -> list[str]:
+        return [(await credential.get_token(scope)).token for scope in (SCOPE, "api://child/.default")]
+
+    answers.put(asyncio.run(main()))
+
+
+def test_an_async_credential_works_in_a_forked_child(stand: Stand) -> None:
+    context = multiprocessing.get_context("fork")
+    credential, answers = stand.aio(), context.SimpleQueue()
+
+    async def main() -> tuple[str, Any]:
+        token = (await credential.get_token(SCOPE)).token
+        stand.endpoint.gate.clear()
+        # The fork happens in the middle of a flight and of a loop.
+        flying = asyncio.create_task(credential.get_token("api://child/.default"))
+        for _ in range(2):
+            assert await asyncio.to_thread(stand.endpoint.arrived.acquire, timeout=30)
+        child = context.Process(target=_async_child, args=(credential, answers))
+        child.start()
+        assert await asyncio.to_thread(stand.endpoint.arrived.acquire, timeout=30), "it asks for itself"
+        stand.endpoint.gate.set()
+        inherited, own = await asyncio.to_thread(answers.get)
+        assert own != (await flying).token
+        await credential.close()
+        assert inherited == token
+        return token, child
+
+    _, child = asyncio.run(main())
+    child.join(30)
+    assert child.exitcode == 0
 
 
 def _count(counters: Counters, answers: Any) -> None:

@@ -168,6 +168,15 @@ def test_an_unreachable_endpoint_is_a_client_authentication_error_that_says_what
 
 
 @pytest.mark.parametrize("run", BOTH)
+def test_a_name_that_is_not_resolved_is_tried_again_and_told(stand: Stand, run: Runner) -> None:
+    with pytest.raises(
+        AuthenticationError, match=r"tried 4 times\): The name no-such-host.invalid could not be resolved"
+    ) as caught:
+        run(stand, once, authority="https://no-such-host.invalid")
+    assert caught.value.code == "endpoint-unavailable"
+
+
+@pytest.mark.parametrize("run", BOTH)
 def test_an_untrusted_tls_certificate_is_not_tried_again(stand: Stand, run: Runner) -> None:
     with pytest.raises(AuthenticationError, match=r"tried once.*could not be verified") as caught:
         run(stand, once, connection_verify=None)

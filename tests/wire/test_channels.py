@@ -168,6 +168,30 @@ def test_a_host_that_is_not_there_is_told_apart(run: Runner, host: str, code: st
 
 
 @pytest.mark.parametrize("run", BOTH)
+@pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 This is not TLS\r\n\r\n"])
+def test_a_handshake_that_breaks_is_worth_another_try(run: Runner, greeting: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"https://127.0.0.1:{server.getsockname()[1]}/"
+
+        def answer() -> None:
+            with server.accept()[0] as connection:
+                connection.recv(1)
+                connection.sendall(greeting)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+
+        def flow() -> LongFlow[Any]:
+            return (yield Request("GET", url, timeout=10))
+
+        with pytest.raises(TransportError) as caught:
+            run(flow(), {})
+        thread.join()
+    assert caught.value.code == "connection"
+    assert caught.value.details["retryable"]
+
+
+@pytest.mark.parametrize("run", BOTH)
 def test_a_flow_may_catch_what_went_wrong_and_go_on(
     served: tuple[TokenEndpoint, dict[str, Any]], run: Runner
 ) -> None:
