@@ -34,8 +34,9 @@ def test_the_service_s_command_line_is_one_of_azcert() -> None:
     (line,) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
     program, command, *arguments = shlex.split(line)
     assert (Path(program).name, command) == ("azcert", "rotate")
-    parsed = rotate.make_context("rotate", arguments).params
-    assert (parsed["source"], parsed["object_id"], parsed["overlap"]) == ("${SOURCE}", "${OBJECT_ID}", 86400)
+    given = {"${SOURCE}": "/etc/billing/app.pem", "${OBJECT_ID}": "19287dbc-37c4-4d74-8da3-84ab7114e76f"}
+    parsed = rotate.make_context("rotate", [given.get(each, each) for each in arguments]).params
+    assert (parsed["source"], parsed["object_id"], parsed["overlap"]) == (*given.values(), 86400)
 
 
 def test_the_cron_job_s_command_line_is_one_of_azcert() -> None:

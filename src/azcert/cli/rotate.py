@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-import os
-import time
-from contextlib import ExitStack, closing
+import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from azcert.cli.credential_options import PASSWORD_VARIABLE, credential_from, credential_options
+from azcert.cli.credential_options import credential_options
 from azcert.cli.needs_rotation import share_option
+from azcert.cli.open_rotation import open_rotation
 from azcert.cli.output import data, json_option, talk
 from azcert.cli.saving import save
 from azcert.cli.values import DURATION
 
 if TYPE_CHECKING:
     from azcert.rotation.plan import Step
-    from azcert.rotation.run import Rotation, Rules
+    from azcert.rotation.run import Rotation
     from azcert.rotation.successor import Answer
 
 __all__ = ["rotate"]
 
 _ANOTHER_HOST = 3
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def _guid(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    del context, parameter
+    if value is not None and not _GUID.fullmatch(value):
+        raise click.BadParameter(
+            f"{value!r} is no object id, such as 19287dbc-37c4-4d74-8da3-84ab7114e76f; "
+            "azcert app show APP prints it."
+        )
+    return value
 
 
 @click.command()
 @click.argument("source")
 @click.option(
-    "--object-id", metavar="ID", help="The application's object id: it changes its own keys (addKey)."
+    "--object-id",
+    metavar="ID",
+    callback=_guid,
+    help="The application's object id: it changes its own keys (addKey).",
 )
 @click.option(
     "--by-directory",
@@ -118,10 +133,14 @@ def rotate(
     if request_file and (answer_file or days):
         other = "--accept" if answer_file else "--days"
         raise click.UsageError(f"--csr asks an authority, which decides: give it without {other}.")
+    if click.get_current_context().get_parameter_source("certificate") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("SOURCE is the certificate: give it without --certificate.")
+    if object_id and object_id == identity["client_id"]:
+        raise click.UsageError("--object-id is not the client id: azcert app show APP prints both.")
     answer = _answer(answer_file) if answer_file else None
     rules = Rules(overlap=overlap, days=days, share=share, by_authority=bool(request_file))
     with ExitStack() as opened:
-        rotation = _rotation(
+        rotation = open_rotation(
             opened,
             source,
             object_id,
@@ -215,73 +234,3 @@ def _refuse_taken(request_file: str | None) -> None:
     except OSError:
         earlier = False
     refuse_existing([path], force=earlier)
-
-
-def _tell(step: Step) -> None:
-    from azcert.rotation.plan import MEANING
-
-    talk(f"{step}: {MEANING[step]}")
-
-
-def _lease_url(given: str | None) -> str | None:
-    if given is None:
-        cache = os.environ.get("AZCERT_TOKEN_CACHE", "").strip()
-        return cache.partition("#")[0] if "://" in cache else None
-    return None if given == "none" else given
-
-
-def _rotation(
-    opened: ExitStack,
-    source: str,
-    object_id: str | None,
-    *,
-    scope: str,
-    rules: Rules,
-    state_folder: Path | None,
-    lease: str | None,
-    identity: dict[str, Any],
-) -> Rotation:
-    from azcert._redact import Secret
-    from azcert.cli.directory_identity import registrations
-    from azcert.rotation.place import open_place
-    from azcert.rotation.prover import Prover
-    from azcert.rotation.record import LocalRecord, Record, journal_path
-    from azcert.rotation.registrar import DirectoryRegistrar, OwnRegistrar, Registrar
-    from azcert.rotation.run import Rotation
-
-    password: Secret | None = identity["certificate_password"]
-    if password is None and os.environ.get(PASSWORD_VARIABLE):
-        password = Secret(os.environ[PASSWORD_VARIABLE])
-    as_app = {**identity, "certificate": source}
-    credential_from(**as_app).close()
-    journal = journal_path(source, identity["client_id"], state_folder)
-    place = open_place(source, password=password, work=journal.parent)
-    registrar: Registrar
-    if object_id:
-        own = opened.enter_context(closing(registrations(**as_app)))
-        registrar = OwnRegistrar(own, object_id, place.in_use)
-    else:
-        others = opened.enter_context(closing(registrations(**{**identity, "certificate": None})))
-        registrar = DirectoryRegistrar(others, identity["client_id"])
-    record: Record = LocalRecord(journal)
-    if url := _lease_url(lease):
-        from azcert.rotation.lease import Lease
-        from azcert.rotation.shared_record import SharedRecord
-
-        between = opened.enter_context(closing(Lease(url, identity["tenant_id"], identity["client_id"])))
-        record = SharedRecord(LocalRecord(journal), between, place)
-
-    def pause(seconds: float) -> None:
-        record.hold()
-        time.sleep(seconds)
-
-    prover = Prover(
-        identity["tenant_id"],
-        identity["client_id"],
-        scope=scope,
-        sleep=pause,
-        authority=identity["authority"],
-        send_certificate_chain=identity["send_certificate_chain"],
-        disable_instance_discovery=identity["disable_instance_discovery"],
-    )
-    return Rotation(place, registrar, prover, record, rules=rules, told=_tell)

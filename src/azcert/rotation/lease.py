@@ -138,7 +138,7 @@ class Lease:
             return operation(self._open)
         except (RedisError, RedisClusterException, OSError) as error:
             raise ConfigurationError(
-                f"The lease between hosts at {self._address} cannot be had: {error}.",
+                f"The lease between hosts at {self._address} cannot be had: {str(error).rstrip('.')}.",
                 code="lease-unusable",
                 remedy="Check that Redis; where only this host rotates the certificate: --lease none.",
             ) from error

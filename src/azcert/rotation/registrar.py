@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from azcert.errors import RegistrationError
@@ -62,7 +63,11 @@ class DirectoryRegistrar(Registrar):
 
     def __init__(self, registrations: Registrations, application: str) -> None:
         self._registrations = registrations
-        self._object_id = registrations.find(application).id
+        self._application = application
+
+    @cached_property
+    def _object_id(self) -> str:
+        return self._registrations.find(self._application).id
 
     def key_ids(self, thumbprint: str) -> list[str]:
         """Return the ids of the certificate with this SHA-1 thumbprint."""
@@ -107,7 +112,7 @@ class OwnRegistrar(Registrar):
             if error.details.get("status") == _FORBIDDEN:
                 self.sees_all = False
                 return []
-            raise
+            raise self._explained(error) from error
         return [key.key_id for key in keys if key.thumbprint == thumbprint]
 
     def add(self, certificate: Certificate) -> str:
@@ -115,7 +120,10 @@ class OwnRegistrar(Registrar):
         known = self.key_ids(certificate.thumbprint)
         if known:
             return known[0]
-        return self._registrations.add_key(self._object_id, certificate, self._proof()).key_id
+        try:
+            return self._registrations.add_key(self._object_id, certificate, self._proof()).key_id
+        except RegistrationError as error:
+            raise self._explained(error) from error
 
     def remove(self, key_id: str) -> None:
         """Remove a certificate, proving that another one is held here."""
@@ -125,6 +133,18 @@ class OwnRegistrar(Registrar):
             # Stopped between the removal and its record, a run asks once more.
             if error.details.get("status") != _GONE and _ALREADY_REMOVED not in error.message:
                 raise
+
+    def _explained(self, error: RegistrationError) -> RegistrationError:
+        """Say what most often is wrong where Graph finds no such application."""
+        if error.details.get("status") != _GONE:
+            return error
+        return RegistrationError(
+            error.message,
+            code=error.code,
+            remedy="The object id is that of the app registration (its Overview page, or azcert app show), "
+            "neither the client id nor that of the enterprise application.",
+            **error.details,
+        )
 
     def _proof(self) -> str:
         with self._holder() as held:

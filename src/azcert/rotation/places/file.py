@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from azcert._files import read_file
 from azcert.certificate import formats
-from azcert.errors import ConfigurationError
+from azcert.errors import AccessError, ConfigurationError
 from azcert.rotation.place import Place
 from azcert.rotation.staged import made_for
 from azcert.sources.key_file import FileKeyPlace
@@ -41,7 +42,11 @@ class FilePlace(Place):
         self._next = Path(f"{self._path}.next")
 
     def next_key(self) -> str:
-        """Return ``FILE.next``, in the TPM where the current key is in one."""
+        """Return ``FILE.next``, in the TPM where the current key is in one.
+
+        :raises AccessError: the file could not be replaced.
+        """
+        self._check_replaceable()
         with self.in_use() as found:
             in_tpm = found.signer.protection == "tpm"
         if in_tpm and isinstance(self._uri, FileUri):
@@ -66,6 +71,25 @@ class FilePlace(Place):
 
     def retire(self, old: str) -> None:
         """Do nothing: the old one went when its file was replaced."""
+
+    def _check_replaceable(self) -> None:
+        """Make a file beside it with its owner, mode and access list, before a key is made for nothing."""
+        probe = self._path.with_name(f".{self._path.name}.{secrets.token_hex(6)}.new")
+        with writing(self._next, when_taken=""):
+            probe.touch(0o600, exist_ok=False)
+        try:
+            _allow_the_same(self._path, probe)
+        except OSError as error:
+            owner = self._path.owner()
+            raise AccessError(
+                f"{self._path} is owned by {owner}, and what replaces it could not be: "
+                f"{error.strerror or error}.",
+                code="not-writable",
+                remedy=f"Rotate it as {owner} or as root.",
+                path=str(self._path),
+            ) from error
+        finally:
+            probe.unlink()
 
     def _is_pkcs12(self) -> bool:
         data = read_file(self._path, limit=formats.MAX_SIZE).data
