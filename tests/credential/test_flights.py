@@ -186,7 +186,7 @@ def test_a_refresh_delays_nobody_however_long_it_takes(stand: Stand, run: Runner
 @pytest.mark.parametrize("broken", ["trickle", "trickle-head"])
 @pytest.mark.parametrize("run", BOTH)
 def test_a_server_that_trickles_keeps_nobody_beyond_his_time(stand: Stand, run: Runner, broken: str) -> None:
-    stand.endpoint.script.append(Answer(200, b"x" * 1000, broken=broken))
+    stand.endpoint.always = Answer(200, b"x" * 1000, broken=broken)
 
     async def script(credential: Face) -> float:
         began = time.monotonic()
@@ -194,6 +194,7 @@ def test_a_server_that_trickles_keeps_nobody_beyond_his_time(stand: Stand, run: 
         with pytest.raises(AuthenticationError, match=r"\(tried once\): localhost:\d+ did not answer in"):
             await credential.get_token(SCOPE, timeout=0.5)
         took = time.monotonic() - began
+        stand.endpoint.always = None
         assert (await credential.get_token(SCOPE)).token.startswith("token-1"), "nobody else is held up by it"
         stand.endpoint.trickles.set()
         return took

@@ -67,13 +67,14 @@ def test_faults_are_waited_out_and_errors_arrive_on_trio(stand: Stand) -> None:
 
 
 def test_a_server_that_trickles_holds_up_nobody_on_trio(stand: Stand) -> None:
-    stand.endpoint.script.append(Answer(200, b"x" * 1000, broken="trickle"))
+    stand.endpoint.always = Answer(200, b"x" * 1000, broken="trickle")
 
     async def main() -> None:
         async with credential(stand) as one:
             # azure-core's transport for trio works in a thread that cannot be interrupted.
             with pytest.raises(AuthenticationError, match="still under way"):
                 await one.get_token(SCOPE, timeout=0.2)
+            stand.endpoint.always = None
             await trio.sleep(0.6)
             assert (await one.get_token(SCOPE)).token.startswith("token-1")
             stand.endpoint.trickles.set()
