@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
@@ -13,6 +14,10 @@ import azcert.aio
 from azcert._redact import Secret
 from azcert.credential.environment import certificate_from, plan_default
 from azcert.errors import AuthenticationError, ConfigurationError, SelectionError
+from azcert.vault.outcome import Outcome, judge_error
+
+if TYPE_CHECKING:
+    from azcert.emulator.fixture import AzcertEmulator
 
 IDS = {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c"}
 CERTIFICATE = {**IDS, "AZURE_CLIENT_CERTIFICATE_PATH": "store:CurrentUser/My?thumbprint=" + "A" * 40}
@@ -140,3 +145,75 @@ def test_variables_narrow_the_chain_and_the_error_says_so(monkeypatch: pytest.Mo
         credential.get_token(SCOPE)
     assert [each["credential"] for each in caught.value.details["attempts"]] == ["AzureCliCredential"]
     assert "AZURE_TOKEN_CREDENTIALS=azureclicredential" in str(caught.value)
+
+
+OUTAGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "failing": ("answer", {"path": "*/token", "status": 503}),
+    "failing with words": (
+        "answer",
+        {"path": "*/token", "status": 503, "body": {"error": "temporarily_unavailable"}},
+    ),
+    "throttled": ("answer", {"path": "*/token", "status": 429, "headers": {"Retry-After": "7200"}}),
+    "reset": ("reset", {"path": "*/token"}),
+    "unreachable": ("unreachable", {"host": "login.microsoftonline.com"}),
+}
+
+
+def in_trouble(monkeypatch: pytest.MonkeyPatch, emulator: AzcertEmulator, outage: str, link: str) -> float:
+    """Let Entra ID not answer the environment's certificate or secret; return when it can be asked again."""
+    if link == "secret":
+        monkeypatch.setenv("AZURE_CLIENT_SECRET", "hunter2")
+    action, options = OUTAGES[outage]
+    emulator.faults.add(action, times=None, **options)
+    return time.time()
+
+
+def assert_tells_the_outage(error: AuthenticationError, outage: str, link: str, since: float) -> None:
+    # azure-identity's synchronous secret hides the answer, and its Retry-After, behind MSAL's error.
+    kept = "throttled" in outage and (link != "secret of the synchronous chain")
+    assert error.details["retry_at"] >= since + (7200 if kept else 0) - 1
+    assert error.details["retry_at"] <= time.time() + 7200
+    if link != "certificate":
+        assert [each["credential"] for each in error.details["attempts"]] == ["EnvironmentCredential"]
+        assert "nobody decided on it: try again" in str(error)
+    assert judge_error(error) is Outcome.TROUBLE
+    assert "hunter2" not in str(error)
+
+
+@pytest.mark.parametrize("link", ["certificate", "secret"])
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_an_outage_is_told_with_the_time_to_ask_again(
+    monkeypatch: pytest.MonkeyPatch, azcert_environment: AzcertEmulator, outage: str, link: str
+) -> None:
+    since = in_trouble(monkeypatch, azcert_environment, outage, link)
+    with azcert.DefaultCredential(retry_total=0) as credential, pytest.raises(AuthenticationError) as caught:
+        credential.get_token(SCOPE)
+    told = "secret of the synchronous chain" if link == "secret" else link
+    assert_tells_the_outage(caught.value, outage, told, since)
+
+
+@pytest.mark.parametrize("link", ["certificate", "secret"])
+@pytest.mark.parametrize("outage", OUTAGES)
+async def test_awaited_an_outage_is_told_the_same(
+    monkeypatch: pytest.MonkeyPatch, azcert_environment: AzcertEmulator, outage: str, link: str
+) -> None:
+    since = in_trouble(monkeypatch, azcert_environment, outage, link)
+    async with azcert.aio.DefaultCredential(retry_total=0) as credential:
+        with pytest.raises(AuthenticationError) as caught:
+            await credential.get_token(SCOPE)
+    assert_tells_the_outage(caught.value, outage, link, since)
+
+
+async def test_a_refusal_is_no_outage(
+    monkeypatch: pytest.MonkeyPatch, azcert_environment: AzcertEmulator
+) -> None:
+    in_trouble(monkeypatch, azcert_environment, "reset", "secret")
+    azcert_environment.faults.clear()
+    with azcert.DefaultCredential() as credential, pytest.raises(AuthenticationError) as caught:
+        credential.get_token(SCOPE)
+    assert "AADSTS7000215" in str(caught.value)
+    assert "retry_at" not in caught.value.details
+    async with azcert.aio.DefaultCredential() as awaited:
+        with pytest.raises(AuthenticationError) as caught:
+            await awaited.get_token(SCOPE)
+    assert "retry_at" not in caught.value.details

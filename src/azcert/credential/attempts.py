@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
-from time import monotonic
+from json import JSONDecodeError
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
+from azcert.credential.backoff import retry_after_seconds
 from azcert.credential.environment import missing_variables
 from azcert.errors import AuthenticationError, AzcertError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Attempt", "Attempts", "current", "failure"]
+__all__ = ["Attempt", "Attempts", "current", "failure", "out_of_reach"]
 
 _LONGEST_REASON = 400
+_THROTTLED, _SERVER = 429, 500
 
 # What would make each link of azure-identity's chain work.
 _ADVICE = {
@@ -63,13 +66,45 @@ class Attempts:
         reason = None if error is None else _reason(credential, error)
         from azure.identity import CredentialUnavailableError  # noqa: PLC0415 - slow, and loaded by then
 
-        remedy = None
+        remedy = again = None
         if isinstance(error, AzcertError):
-            remedy, self.retry_at = error.remedy, self.retry_at or error.details.get("retry_at")
-        elif isinstance(error, CredentialUnavailableError) and credential in _ADVICE:
+            remedy, again = error.remedy, error.details.get("retry_at")
+        elif isinstance(error, CredentialUnavailableError):
             # One that was tried and refused is set up: advice on that would mislead.
-            remedy = f"to use it, {_ADVICE[credential]}"
+            remedy = f"to use it, {_ADVICE[credential]}" if credential in _ADVICE else None
+        elif error is not None:
+            again = out_of_reach(error, time())
+            remedy = None if again is None else "nobody decided on it: try again"
+        self.retry_at = self.retry_at or again
         self.made.append(Attempt(credential, reason, int((monotonic() - started) * 1000), remedy))
+
+
+def out_of_reach(error: BaseException, now: float) -> float | None:
+    """Return when to ask again if *error* of azure-identity says that Entra ID did not decide, else None.
+
+    Its synchronous classes hide the answer behind MSAL's errors, its asynchronous ones keep it.
+
+    :param now: in seconds since the epoch.
+    """
+    from azure.core.exceptions import (  # noqa: PLC0415 - loaded by then
+        HttpResponseError,
+        ServiceRequestError,
+        ServiceResponseError,
+    )
+
+    each: BaseException | None = error
+    while each is not None:
+        if isinstance(each, HttpResponseError) and each.status_code is not None:
+            if each.status_code != _THROTTLED and each.status_code < _SERVER:
+                return None
+            header = each.response.headers.get("Retry-After") if each.response is not None else None
+            return now + (retry_after_seconds(header, now) or 0)
+        if isinstance(each, ServiceRequestError | ServiceResponseError | JSONDecodeError):
+            return now
+        if type(each).__name__ == "MsalServiceError":  # raised for a status from 500 on
+            return now
+        each = each.__cause__ or each.__context__
+    return None
 
 
 current: ContextVar[Attempts | None] = ContextVar("azcert_attempts", default=None)
