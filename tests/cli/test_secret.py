@@ -59,7 +59,7 @@ def test_a_missing_secret_names_it_and_its_vault_and_what_to_do() -> None:
         "See what there is: azcert secret list --vault kv-demo\n"
     )
     done = azcert("secret", "get", "myTestSecret1", "--version", "0" * 32)
-    assert f"no secret myTestSecret1/{'0' * 32} in kv-demo" in done.stderr
+    assert f"no version {'0' * 32} of the secret myTestSecret1 in kv-demo" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["", "bad name!", "a/b", "../keys", "x" * 128, "straße"])

@@ -68,7 +68,7 @@ FAULTS: dict[str, Callable[[], Any]] = {
 class Reader:
     """A client for threads with a cache, a script and a clock."""
 
-    def __init__(self, rules: azcert.CacheRules = RULES) -> None:
+    def __init__(self, rules: azcert.CacheRules = RULES, *, retry_total: int = 0) -> None:
         self.vault, self.clock = Vault(), Clock()
         self.cache = azcert.SecretCachePolicy(rules, clock=self.clock)
         self.token = Token()
@@ -77,7 +77,7 @@ class Reader:
             self.token,
             transport=Scripted(self.vault),
             per_call_policies=[self.cache],
-            retry_total=0,
+            retry_total=retry_total,
         )
 
     def get(self, name: str = "s", version: str | None = None) -> str | None:

@@ -230,6 +230,30 @@ def test_a_fork_does_not_wait_for_its_parents_refresh() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+def test_a_child_does_not_wait_for_a_question_whose_thread_stayed_in_the_parent() -> None:
+    import os
+
+    reader = Reader()
+    asked, release = threading.Event(), threading.Event()
+
+    def slow() -> Any:
+        asked.set()
+        release.wait(10)
+        return secret_answer("parent's")
+
+    reader.vault.fault = slow
+    with ThreadPoolExecutor(1) as pool:
+        leading = pool.submit(reader.get)
+        asked.wait(10)
+        child = os.fork()
+        if child == 0:  # pragma: no cover - the child reports by its exit code
+            reader.vault.fault = None
+            os._exit(0 if reader.get() == "one" else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        release.set()
+        assert leading.result(10) == "parent's"
+
+
 def test_settings_switch_the_cache_on() -> None:
     section = {"vaultUri": VAULT, "Cache": {"Ttl": "00:01:40", "RefreshAhead": "00:00:10"}}
     vault = Vault()

@@ -96,6 +96,44 @@ def test_half_an_answer_is_none(azcert_environment: AzcertEmulator) -> None:
         assert cache.statistics.stale == 1
 
 
+def test_only_the_first_readers_wait_for_a_vault_that_does_not_answer() -> None:
+    reader = Reader(azcert.CacheRules(ttl=100, stale=1000, patience=60))
+    reader.get()
+    asked, release = threading.Event(), threading.Event()
+
+    def slow() -> Any:
+        asked.set()
+        release.wait(20)
+        return secret_answer("two")
+
+    reader.vault.fault = slow
+    reader.clock.now += 150
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(reader.get)
+        assert asked.wait(10)
+        reader.clock.now += 61
+        assert [reader.get() for _ in range(3)] == ["one"] * 3
+        assert not first.done(), "the others answered without waiting for what the first one waits for"
+        release.set()
+        assert first.result(20) == "two"
+    assert reader.vault.reads == 2
+
+
+def test_a_refresh_is_not_retried_and_a_first_read_is() -> None:
+    reader = Reader(azcert.CacheRules(ttl=100, stale=1000, patience=10), retry_total=3)
+    reader.vault.fault = lambda: failed(503)
+    with pytest.raises(HttpResponseError):
+        reader.get()
+    assert reader.vault.reads == 4
+    reader.vault.fault = None
+    reader.get()
+    reader.vault.fault = lambda: failed(503)
+    reader.clock.now += 150
+    for _ in range(3):
+        assert reader.get() == "one"
+    assert reader.vault.reads == 6
+
+
 def test_a_throttled_vault_is_asked_by_one_reader_for_all_its_secrets() -> None:
     reader = Reader()
     names = [f"secret-{number}" for number in range(50)]

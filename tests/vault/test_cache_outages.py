@@ -43,9 +43,7 @@ def test_no_reader_fails_while_key_vault_is_in_trouble(
     cache = azcert.SecretCachePolicy(RULES, clock=clock)
     with (
         azcert.DefaultCredential() as credential,
-        SecretClient(
-            azcert_environment.vault_url, credential, per_call_policies=[cache], retry_total=0
-        ) as client,
+        SecretClient(azcert_environment.vault_url, credential, per_call_policies=[cache]) as client,
         ThreadPoolExecutor(READERS) as pool,
     ):
         assert client.get_secret(NAME).value == SECRET_VALUE
@@ -68,9 +66,7 @@ async def test_awaited_no_reader_fails_while_key_vault_is_in_trouble(
     cache = azcert.aio.SecretCachePolicy(RULES, clock=clock)
     async with (
         azcert.aio.DefaultCredential() as credential,
-        AsyncSecretClient(
-            azcert_environment.vault_url, credential, per_call_policies=[cache], retry_total=0
-        ) as client,
+        AsyncSecretClient(azcert_environment.vault_url, credential, per_call_policies=[cache]) as client,
     ):
         await client.get_secret(NAME)
         before = reads(azcert_environment)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from copy import deepcopy
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from azure.core.pipeline import PipelineContext, PipelineRequest, PipelineResponse
+from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 
 from azcert.credential.forks import renew_after_fork
 from azcert.vault.owner import OneClient
 from azcert.vault.policy import CacheRules
+from azcert.vault.refresh import copy_of
 from azcert.vault.requests import Read, meaning, wants_newest
 from azcert.vault.response import AsyncKeptResponse
 from azcert.vault.table import Answer, SecretTable, Statistics
@@ -77,10 +76,9 @@ class SecretCachePolicy(OneClient, AsyncHTTPPolicy[Any, Any]):
         while True:
             look = self._table.look(read, self._clock(), newest=newest)
             if look.asks is not None:
-                self._ask(look.asks, request)
+                self._ask(look.asks, request, retried=look.kept is None)
             if look.awaits is not None:
-                patience = math.inf if look.kept is None else self._table.rules.patience
-                await wait_for(look.awaits.landed, patience)
+                await wait_for(look.awaits.landed, look.patience)
             answer = self._table.result(look)
             if answer is not None:
                 http_request = request.http_request
@@ -88,11 +86,9 @@ class SecretCachePolicy(OneClient, AsyncHTTPPolicy[Any, Any]):
                     http_request, AsyncKeptResponse(http_request, answer), request.context
                 )
 
-    def _ask(self, flight: Flight[Event], request: PipelineRequest[Any]) -> None:
+    def _ask(self, flight: Flight[Event], request: PipelineRequest[Any], *, retried: bool) -> None:
         """Ask in a task of its own, which the cancellation of this reader leaves alone."""
-        # Retries and hooks consume the options of their own request.
-        context = PipelineContext(request.context.transport, **dict(request.context.options))
-        copy = PipelineRequest(deepcopy(request.http_request), context)
+        copy = copy_of(request, self.next, retried=retried)
 
         async def ask() -> None:
             found: Answer | Exception | None = None

@@ -46,10 +46,13 @@ def explain(error: AzureError, action: str, vault: str, secret: str = "") -> Azc
     details: dict[str, Any] = {"vault": host, "secret": secret}
     status = error.status_code if isinstance(error, HttpResponseError) else None
     if status == _NOT_FOUND:
+        which, _, version = secret.partition("/")
         return SelectionError(
-            f"There is no secret {secret} in {host}.",
+            f"There is no {f'version {version} of the ' if version else ''}secret {which} in {host}.",
             code="not-found",
-            remedy=f"See what there is: azcert secret list --vault {name}",
+            remedy=f"See what there is: az keyvault secret list-versions --vault-name {name} --name {which}"
+            if version
+            else f"See what there is: azcert secret list --vault {name}",
             **details,
         )
     if status == _FORBIDDEN and isinstance(error, HttpResponseError):

@@ -7,17 +7,17 @@ token nor a request, and what it asks is retried by the client's own rules.
 from __future__ import annotations
 
 import threading
-from copy import deepcopy
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from azure.core.pipeline import PipelineContext, PipelineRequest, PipelineResponse
+from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import HTTPPolicy
 
 from azcert.credential.background import Background
 from azcert.credential.forks import renew_after_fork
 from azcert.vault.owner import OneClient
 from azcert.vault.policy import CacheRules
+from azcert.vault.refresh import copy_of
 from azcert.vault.requests import Read, meaning, wants_newest
 from azcert.vault.response import KeptResponse
 from azcert.vault.table import Answer, SecretTable, Statistics
@@ -92,8 +92,7 @@ class SecretCachePolicy(OneClient, HTTPPolicy[Any, Any]):
                     return self._ask(look.asks, request)
                 self._ask_in_background(look.asks, request)
             if look.awaits is not None:
-                patience = min(self._table.rules.patience, threading.TIMEOUT_MAX)
-                look.awaits.landed.wait(None if look.kept is None else patience)
+                look.awaits.landed.wait(min(look.patience, threading.TIMEOUT_MAX))
             with self._lock:
                 answer = self._table.result(look)
             if answer is not None:
@@ -117,9 +116,7 @@ class SecretCachePolicy(OneClient, HTTPPolicy[Any, Any]):
         return response
 
     def _ask_in_background(self, flight: Flight[threading.Event], request: PipelineRequest[Any]) -> None:
-        # Retries and hooks consume the options of their own request.
-        context = PipelineContext(request.context.transport, **dict(request.context.options))
-        copy = PipelineRequest(deepcopy(request.http_request), context)
+        copy = copy_of(request, self.next, retried=False)
 
         def ask() -> None:
             found: Answer | Exception | None = None

@@ -6,6 +6,7 @@ Values live in this process's memory alone: answers are not pickled and never sh
 from __future__ import annotations
 
 import logging
+import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
@@ -63,12 +64,14 @@ E = TypeVar("E", bound=_Event)
 class Flight(Generic[E]):
     """A question on its way to Key Vault, and once it has landed what it brought.
 
+    :param began: when it was asked, by the cache's clock.
     :param landed: is set then.
     :param here: the event loop whose tasks may wait for it.
     :param outcome: None while it is on its way, and if it was abandoned: then somebody else asks.
     """
 
     read: Read
+    began: float
     landed: E
     here: Hashable
     outcome: Outcome | None = None
@@ -84,12 +87,14 @@ class Look(Generic[E]):
     :param flight: the question that is on its way.
     :param leads: nobody else asks it.
     :param stale: the answer is past its time: a fresh one is better.
+    :param patience: seconds for which a fresh one is worth waiting.
     """
 
     kept: Answer | None
     flight: Flight[E] | None = None
     leads: bool = False
     stale: bool = False
+    patience: float = math.inf
 
     @property
     def asks(self) -> Flight[E] | None:
@@ -99,7 +104,7 @@ class Look(Generic[E]):
     @property
     def awaits(self) -> Flight[E] | None:
         """The question whose answer may be better than what is kept."""
-        return self.flight if self.kept is None or self.stale else None
+        return self.flight if self.kept is None or (self.stale and self.patience > 0) else None
 
 
 @dataclass(slots=True)
@@ -141,30 +146,32 @@ class SecretTable(Generic[E]):
         """
         entry = None if newest else self._entries.get(read.url)
         if entry is None:
-            return self._join(read, None)
+            return self._join(read, None, now)
         freshness = judge(now - entry.at, self.rules, pinned=read.pinned)
         if freshness is Freshness.GONE:
             del self._entries[read.url]
-            return self._join(read, None)
+            return self._join(read, None, now)
         self._entries.move_to_end(read.url)
         stale = freshness is Freshness.STALE
         if freshness is Freshness.FRESH or self._pauses(read.vault, now):
             return Look(entry.answer, stale=stale)
-        return self._join(read, entry.answer, stale=stale)
+        return self._join(read, entry.answer, now, stale=stale)
 
     def _pauses(self, vault: str, now: float) -> bool:
         trouble = self._troubles.get(vault)
         return trouble is not None and now < trouble.until
 
-    def _join(self, read: Read, kept: Answer | None, *, stale: bool = False) -> Look[E]:
+    def _join(self, read: Read, kept: Answer | None, now: float, *, stale: bool = False) -> Look[E]:
         here = self._here()
         flight = self._flights.get(read.url)
         # A flight of an event loop that has ended never lands.
         leads = flight is None or flight.here is not here
         if flight is None or leads:
-            flight = self._flights[read.url] = Flight(read, self._new_event(), here)
+            flight = self._flights[read.url] = Flight(read, now, self._new_event(), here)
             self.statistics.requests += 1
-        return Look(kept, flight, leads, stale)
+        # The first readers wait; who comes when the question has been out for so long already does not.
+        patience = math.inf if kept is None else flight.began + self.rules.patience - now
+        return Look(kept, flight, leads, stale, patience)
 
     def settle(self, flight: Flight[E], found: Answer | Exception | None, now: float) -> None:
         """Note what a flight brought, None if it was abandoned, and wake those who wait for it."""
