@@ -88,7 +88,6 @@ class SecretCachePolicy(OneClient, AsyncHTTPPolicy[Any, Any]):
 
     def _ask(self, flight: Flight[Event], request: PipelineRequest[Any], *, retried: bool) -> None:
         """Ask in a task of its own, which the cancellation of this reader leaves alone."""
-        copy = copy_of(request, self.next, retried=retried)
 
         async def ask() -> None:
             found: Answer | Exception | None = None
@@ -101,7 +100,14 @@ class SecretCachePolicy(OneClient, AsyncHTTPPolicy[Any, Any]):
             finally:
                 self._table.settle(flight, found, self._clock())
 
-        start(ask)
+        started = False
+        try:
+            copy = copy_of(request, self.next, retried=retried)
+            start(ask)
+            started = True
+        finally:
+            if not started:
+                self._table.settle(flight, None, self._clock())
 
     def _after_fork(self) -> None:
         self._table.after_fork()

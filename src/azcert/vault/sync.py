@@ -116,8 +116,6 @@ class SecretCachePolicy(OneClient, HTTPPolicy[Any, Any]):
         return response
 
     def _ask_in_background(self, flight: Flight[threading.Event], request: PipelineRequest[Any]) -> None:
-        copy = copy_of(request, self.next, retried=False)
-
         def ask() -> None:
             found: Answer | Exception | None = None
             try:
@@ -127,8 +125,13 @@ class SecretCachePolicy(OneClient, HTTPPolicy[Any, Any]):
             finally:
                 self._settle(flight, found)
 
-        if not self._background.start(ask):
-            self._settle(flight, None)
+        started = False
+        try:
+            copy = copy_of(request, self.next, retried=False)
+            started = self._background.start(ask)
+        finally:
+            if not started:
+                self._settle(flight, None)
 
     def _settle(self, flight: Flight[threading.Event], found: Answer | Exception | None) -> None:
         with self._lock:
