@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,7 +53,49 @@ def test_a_settings_file_that_exists_is_kept(certificate: Path, tmp_path: Path) 
     refused = azcert("app", "create", "billing", "--add", certificate, "--write-env", tmp_path / ".env")
     assert refused.returncode != 0
     assert (tmp_path / ".env").read_text() == "MINE=1\n"
+    assert "--force" not in refused.stderr
     assert azcert("app", "list", "--name", "billing").stdout == ""
+
+
+def test_a_name_that_is_taken_is_not_given_twice_unasked() -> None:
+    first = azcert("app", "create", "it's billing")
+    again = azcert("app", "create", "It's billing")
+    assert (again.returncode, again.stdout) == (1, "")
+    assert first.stdout.strip() in again.stderr
+    assert azcert("app", "create", "it's billing", "--duplicate").returncode == 0
+    assert azcert("app", "create", " ").returncode == 2
+
+
+def test_the_tenant_is_told_by_graph_where_nobody_named_it(
+    azcert_environment: AzcertEmulator, tmp_path: Path
+) -> None:
+    settings = tmp_path / "appsettings.json"
+    # The default chain signs in, as after `az login`: no option names a tenant or a certificate.
+    program = (
+        "import os, sys\n"
+        "from azcert.cli import directory_identity\n"
+        "from azcert import CertificateCredential\n"
+        f"who = CertificateCredential({azcert_environment.tenant_id!r}, {CLIENT_ID!r}, "
+        f"{str(azcert_environment.certificate_path)!r})\n"
+        "directory_identity.signed_in = lambda **_: who\n"
+        "from azcert.cli.main import main\n"
+        "main(sys.argv[1:])"
+    )
+    unset = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_CERTIFICATE_PATH")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    command = [sys.executable, "-c", program, "app", "create", "new", "--write-appsettings", str(settings)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(settings.read_text())["Default"]["tenantId"] == azcert_environment.tenant_id
+
+
+def test_where_nobody_is_signed_in_it_is_said_once_with_what_to_do() -> None:
+    unset = dict.fromkeys(("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_CERTIFICATE_PATH"), "")
+    done = azcert("app", "list", environment={**unset, "AZURE_TOKEN_CREDENTIALS": "dev"})
+    assert done.returncode == 1
+    assert "az login" in done.stderr
+    assert "--certificate" in done.stderr
+    assert done.stderr.count("AzureCliCredential") == 1
 
 
 def test_a_certificate_is_added_beside_others_and_removed_alone(certificate: Path) -> None:
@@ -72,7 +117,7 @@ def test_the_last_credential_is_not_removed_without_a_yes() -> None:
     thumbprint = found["certificates"][0]["thumbprint"]
     asked = azcert("app", "remove-certificate", CLIENT_ID, thumbprint, stdin="n\n")
     assert asked.returncode != 0
-    assert "is the last credential that works here" in asked.stderr
+    assert "is the last credential with which azcert-demo can sign in" in asked.stderr
     assert thumbprint in azcert("app", "credentials", CLIENT_ID).stdout
 
 
@@ -94,6 +139,7 @@ def test_a_role_is_given_once_and_told_for_others(azcert_environment: AzcertEmul
     assert nowhere.returncode == 1
     assert "None of this identity's subscriptions (1) has a Key Vault 'kv-none'" in nowhere.stderr
     assert "grant secrets-reader" in made.stderr
+    assert "admin-consent" in made.stderr
 
 
 def test_who_may_not_is_told_the_missing_permission(

@@ -115,7 +115,7 @@ def test_an_app_is_found_by_either_id_and_by_its_name(
         with pytest.raises(RegistrationError) as several:
             await face.call("find", "twin")
         assert several.value.code == "ambiguous"
-        assert all(each.app_id in several.value.message for each, _ in made)
+        assert all(each.application.app_id in several.value.message for each in made)
 
     run(azcert_environment, script)
 
@@ -128,8 +128,9 @@ def test_an_app_is_made_though_it_is_not_known_everywhere_at_once(
     azcert_environment.faults.add("answer", path="*/servicePrincipals", status=404, body=missing, times=1)
 
     async def script(face: Face) -> None:
-        application, principal = await face.call("create", "new", fresh())
+        application, principal, tenant = await face.call("create", "new", fresh())
         assert await face.call("principal_id", application.app_id) == principal
+        assert tenant == azcert_environment.tenant_id
         assert [key.thumbprint for key in application.keys] == [fresh_thumbprint(application)]
 
     def fresh_thumbprint(application: Any) -> str:

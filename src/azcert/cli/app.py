@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from azcert.cli.app_grant import grant
+from azcert.cli.app_text import day, described, described_key, print_credentials
 from azcert.cli.credential_options import credential_options
 from azcert.cli.directory_identity import registrations
 from azcert.cli.output import data, json_option, talk
+from azcert.cli.password import can_ask
 from azcert.cli.settings_files import as_appsettings, as_env, write
 
 if TYPE_CHECKING:
     from azcert.certificate.model import Certificate
-    from azcert.registration.model import Application, KeyCredential, PasswordCredential
+    from azcert.registration.model import Application, KeyCredential
+    from azcert.registration.sync import Registrations
 
 __all__ = ["app"]
 
@@ -34,7 +37,7 @@ def app() -> None:
     """
 
 
-@app.command("create")
+@app.command("create", short_help="Make an app registration.")
 @click.argument("name")
 @click.option(
     "--add",
@@ -43,6 +46,7 @@ def app() -> None:
     metavar="FILE",
     help="Certificate to register; only its public half is sent.",
 )
+@click.option("--duplicate", is_flag=True, help="Make it though another application has that name.")
 @click.option(
     "--write-env", type=click.Path(path_type=Path), metavar="FILE", help="Write the settings as a .env file."
 )
@@ -58,6 +62,7 @@ def create(
     *,
     name: str,
     file: Path | None,
+    duplicate: bool,
     write_env: Path | None,
     write_appsettings: Path | None,
     as_json: bool,
@@ -65,7 +70,8 @@ def create(
 ) -> None:
     """Make an app registration NAME and its service principal; print the client id.
 
-    Says on stderr what an administrator still must do. A settings file that exists is not overwritten.
+    Says on stderr what an administrator still must do. A settings file that exists is not overwritten, and a
+    name that another application has is refused: nobody could tell the two apart.
 
     \b
     Examples:
@@ -74,32 +80,43 @@ def create(
     """
     from azcert.cli.saving import refuse_existing
 
-    refuse_existing([path for path in (write_env, write_appsettings) if path], force=False)
+    if not name.strip():
+        raise click.UsageError("NAME is empty.")
+    settings = [path for path in (write_env, write_appsettings) if path]
+    refuse_existing(
+        settings, force=False, when_taken="Name another file; what is written can be copied over."
+    )
     certificate = _certificate(file) if file else None
     with registrations(**identity) as client:
-        application, principal = client.create(name, certificate)
-    tenant = identity["tenant_id"] or "TENANT"
+        if not duplicate:
+            _require_new(client, name)
+        application, principal, tenant = client.create(name, certificate)
+    tenant = tenant or identity["tenant_id"]
     if write_env:
         write(write_env, as_env(tenant, application.app_id, file))
     if write_appsettings:
         write(write_appsettings, as_appsettings(tenant, application.app_id, file))
     if as_json:
-        data({**_described(application), "servicePrincipalId": principal}, as_json=True)
+        data({**described(application), "servicePrincipalId": principal}, as_json=True)
     else:
         data(application.app_id)
     talk(f"Made app registration {name}, object id {application.id}, service principal {principal}.")
     talk("It may read nothing yet. An administrator gives it roles:")
     talk(f"  azcert app grant secrets-reader --vault NAME --app {application.app_id}")
+    talk("If it calls Microsoft Graph or another API as itself: add the permissions it needs, then consent:")
+    talk(f"  az ad app permission admin-consent --id {application.app_id}")
     if certificate is None:
         talk(f"Without a certificate it cannot sign in: azcert app add-certificate {application.app_id} FILE")
 
 
-@app.command("list")
+@app.command("list", short_help="List the app registrations you can see.")
 @click.option("--name", metavar="TEXT", help="Only those whose display name begins with TEXT.")
 @credential_options
 @json_option
 def list_(*, name: str | None, as_json: bool, **identity: Any) -> None:
-    """List the app registrations this identity can see: client id, next expiry, name.
+    """List the app registrations this identity can see.
+
+    A line has the client id, the day on which the last of its certificates ends, and the name.
 
     \b
     Examples:
@@ -109,14 +126,14 @@ def list_(*, name: str | None, as_json: bool, **identity: Any) -> None:
     condition = f"startswith(displayName,'{_quoted(name)}')" if name else None
     with registrations(**identity) as client:
         if as_json:
-            data([_described(each) for each in client.list(condition=condition)], as_json=True)
+            data([described(each) for each in client.list(condition=condition)], as_json=True)
             return
         for each in client.list(condition=condition):
             ends = [key.end for key in each.keys]
-            data(f"{each.app_id}  {_day(max(ends)) if ends else 'no certificate'}  {each.display_name}")
+            data(f"{each.app_id}  {day(max(ends)) if ends else 'no certificate'}  {each.display_name}")
 
 
-@app.command("show")
+@app.command("show", short_help="Show one with its credentials.")
 @click.argument("name", metavar="APP")
 @credential_options
 @json_option
@@ -132,15 +149,15 @@ def show(*, name: str, as_json: bool, **identity: Any) -> None:
     with registrations(**identity) as client:
         application = client.find(name)
     if as_json:
-        data(_described(application), as_json=True)
+        data(described(application), as_json=True)
         return
     data(f"name       {application.display_name}")
     data(f"client id  {application.app_id}")
     data(f"object id  {application.id}")
-    _print_credentials(application)
+    print_credentials(application)
 
 
-@app.command("credentials")
+@app.command("credentials", short_help="List what one signs in with.")
 @click.argument("name", metavar="APP")
 @credential_options
 @json_option
@@ -155,13 +172,13 @@ def credentials(*, name: str, as_json: bool, **identity: Any) -> None:
     with registrations(**identity) as client:
         application = client.find(name)
     if as_json:
-        described = _described(application)
-        data({part: described[part] for part in ("certificates", "secrets")}, as_json=True)
+        whole = described(application)
+        data({part: whole[part] for part in ("certificates", "secrets")}, as_json=True)
     else:
-        _print_credentials(application)
+        print_credentials(application)
 
 
-@app.command("add-certificate")
+@app.command("add-certificate", short_help="Put a certificate on one.")
 @click.argument("name", metavar="APP")
 @_certificate_file
 @credential_options
@@ -179,11 +196,11 @@ def add_certificate(*, name: str, file: Path, as_json: bool, **identity: Any) ->
     with registrations(**identity) as client:
         application = client.find(name)
         key = client.add_certificate(application.id, certificate)
-    data(_key(key) if as_json else key.thumbprint, as_json=as_json)
+    data(described_key(key) if as_json else key.thumbprint, as_json=as_json)
     talk("Entra ID may need a minute until it takes the new certificate everywhere.")
 
 
-@app.command("remove-certificate")
+@app.command("remove-certificate", short_help="Take a certificate off one.")
 @click.argument("name", metavar="APP")
 @click.argument("key", metavar="THUMBPRINT|KEY_ID")
 @click.option("--yes", is_flag=True, help="Do not ask, even where it is the last one that works.")
@@ -201,16 +218,33 @@ def remove_certificate(*, name: str, key: str, yes: bool, **identity: Any) -> No
         application = client.find(name)
         found = _find_key(application, key)
         if not yes and _is_last(application, found):
-            click.confirm(
-                f"{found.thumbprint} is the last credential that works here. Remove it?",
-                abort=True,
-                err=True,
-            )
+            _confirm_last(application, found)
         client.remove_certificate(application.id, found.key_id)
     talk(f"Removed {found.thumbprint} from {application.display_name}.")
 
 
 app.add_command(grant)
+
+
+def _require_new(client: Registrations, name: str) -> None:
+    from azcert.errors import RegistrationError
+
+    for other in client.list(condition=f"displayName eq '{_quoted(name)}'"):
+        raise RegistrationError(
+            f"There is an app registration {name!r} already: client id {other.app_id}.",
+            code="name-taken",
+            remedy=f"Use it: azcert app add-certificate {other.app_id} FILE. --duplicate makes another one.",
+            app_id=other.app_id,
+        )
+
+
+def _confirm_last(application: Application, key: KeyCredential) -> None:
+    from azcert.errors import RegistrationError
+
+    text = f"{key.thumbprint} is the last credential with which {application.display_name} can sign in."
+    if not can_ask():
+        raise RegistrationError(text, code="last-credential", remedy="Add --yes to remove it all the same.")
+    click.confirm(f"{text} Remove it?", abort=True, err=True)
 
 
 def _certificate(file: Path) -> Certificate:
@@ -231,12 +265,18 @@ def _certificate(file: Path) -> Certificate:
 
 
 def _find_key(application: Application, wanted: str) -> KeyCredential:
+    from azcert.errors import RegistrationError
+
     text = "".join(wanted.split()).replace(":", "").upper()
     for key in application.keys:
         if text in {key.thumbprint, key.key_id.upper()}:
             return key
     known = ", ".join(key.thumbprint for key in application.keys) or "none"
-    raise click.ClickException(f"{application.display_name} has no certificate {wanted}; it has: {known}.")
+    raise RegistrationError(
+        f"{application.display_name} has no certificate {wanted}.",
+        code="not-found",
+        remedy=f"It has: {known}.",
+    )
 
 
 def _is_last(application: Application, leaving: KeyCredential) -> bool:
@@ -247,52 +287,5 @@ def _is_last(application: Application, leaving: KeyCredential) -> bool:
     return not any(start <= now <= end for start, end in spans)
 
 
-def _print_credentials(application: Application) -> None:
-    now = dt.datetime.now(dt.UTC)
-    for key in application.keys:
-        data(f"certificate  {key.thumbprint}  {_left(key, now)}  {key.display_name or ''}".rstrip())
-    for password in application.passwords:
-        hint = f"{password.hint or ''}***"
-        data(f"secret       {hint:<40}  {_left(password, now)}  {password.display_name or ''}".rstrip())
-
-
-def _left(credential: KeyCredential | PasswordCredential, now: dt.datetime) -> str:
-    days = (credential.end - now).days
-    return f"until {_day(credential.end)} ({'expired' if days < 0 else f'{days} days left'})"
-
-
-def _day(moment: dt.datetime) -> str:
-    return moment.strftime("%Y-%m-%d")
-
-
 def _quoted(text: str) -> str:
     return text.replace("'", "''")
-
-
-def _described(application: Application) -> dict[str, Any]:
-    return {
-        "displayName": application.display_name,
-        "appId": application.app_id,
-        "id": application.id,
-        "certificates": [_key(key) for key in application.keys],
-        "secrets": [
-            {
-                "keyId": each.key_id,
-                "hint": each.hint,
-                "displayName": each.display_name,
-                "start": each.start.isoformat(),
-                "end": each.end.isoformat(),
-            }
-            for each in application.passwords
-        ],
-    }
-
-
-def _key(key: KeyCredential) -> dict[str, Any]:
-    return {
-        "keyId": key.key_id,
-        "thumbprint": key.thumbprint,
-        "displayName": key.display_name,
-        "start": key.start.isoformat(),
-        "end": key.end.isoformat(),
-    }

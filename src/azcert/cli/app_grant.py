@@ -15,7 +15,7 @@ from azcert.registration.roles import ROLES
 __all__ = ["grant"]
 
 
-@click.command("grant")
+@click.command("grant", short_help="Give one a role in a vault.")
 @click.argument("role", type=click.Choice(list(ROLES)))
 @click.option("--vault", required=True, metavar="NAME", help="The Key Vault.")
 @click.option("--app", "name", required=True, metavar="APP", help="Client id, object id or display name.")

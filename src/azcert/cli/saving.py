@@ -22,9 +22,10 @@ _WHEN_TAKEN = "Overwrite it with --force, or choose another name."
 force_option = click.option("--force", is_flag=True, help="Overwrite files that are already there.")
 
 
-def refuse_existing(paths: Sequence[Path], *, force: bool) -> None:
+def refuse_existing(paths: Sequence[Path], *, force: bool, when_taken: str = _WHEN_TAKEN) -> None:
     """Refuse before any work is done: a file is there, or its folder is not.
 
+    :param when_taken: what to do about a file that is there.
     :raises ConfigurationError: ``file-exists``, ``is-a-directory`` or ``no-folder``.
     """
     for path in paths:
@@ -33,7 +34,7 @@ def refuse_existing(paths: Sequence[Path], *, force: bool) -> None:
                 f"{path} is a directory.", code="is-a-directory", remedy="Name a file in it.", path=str(path)
             )
         if not force and os.path.lexists(path):
-            raise file_exists(path, _WHEN_TAKEN)
+            raise file_exists(path, when_taken)
         if not path.parent.is_dir():
             raise ConfigurationError(
                 f"There is no folder {path.parent}.",

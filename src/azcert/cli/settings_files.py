@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING
 
 from azcert._files import PUBLIC, write_atomic
@@ -18,7 +19,7 @@ def as_env(tenant: str, client_id: str, certificate: Path | None) -> str:
     """Return the variables azure-identity and azcert read, for a ``.env`` file."""
     lines = [f"AZURE_TENANT_ID={tenant}", f"AZURE_CLIENT_ID={client_id}"]
     if certificate is not None:
-        lines.append(f"AZURE_CLIENT_CERTIFICATE_PATH={certificate.absolute()}")
+        lines.append(f"AZURE_CLIENT_CERTIFICATE_PATH={shlex.quote(str(certificate.absolute()))}")
     return "\n".join(lines) + "\n"
 
 

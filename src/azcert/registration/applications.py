@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from azcert.errors import RegistrationError
-from azcert.registration.model import Application, KeyCredential
+from azcert.registration.model import Application, Created, KeyCredential
 from azcert.wire.message import Pause
 
 if TYPE_CHECKING:
@@ -84,17 +84,27 @@ class Applications:
         body = yield from self._graph.call("GET", url)
         return [Application.read(each) for each in body.get("value", [])], body.get("@odata.nextLink")
 
-    def create(
-        self, display_name: str, certificate: Certificate | None = None
-    ) -> Flow[tuple[Application, str]]:
-        """Make an application with its service principal; return it and the principal's object id."""
+    def create(self, display_name: str, certificate: Certificate | None = None) -> Flow[Created]:
+        """Make an application with its service principal.
+
+        :raises RegistrationError: ``no-principal``: the application was made, its service principal was not.
+        """
         body: dict[str, Any] = {"displayName": display_name, "signInAudience": "AzureADMyOrg"}
         if certificate is not None:
             body["keyCredentials"] = [KeyCredential.of(certificate).as_graph()]
         created = yield from self._graph.call("POST", "/applications", body)
         application = Application.read(created)
-        principal = yield from self._patiently("/servicePrincipals", {"appId": application.app_id})
-        return application, str(principal["id"])
+        try:
+            principal = yield from self._patiently("/servicePrincipals", {"appId": application.app_id})
+        except RegistrationError as error:
+            raise RegistrationError(
+                f"The application {display_name} was made (client id {application.app_id}), its service "
+                f"principal was not: {error.message}",
+                code="no-principal",
+                remedy=f"Make it: az ad sp create --id {application.app_id}",
+                app_id=application.app_id,
+            ) from error
+        return Created(application, str(principal["id"]), str(principal.get("appOwnerOrganizationId") or ""))
 
     def principal_id(self, app_id: str) -> Flow[str]:
         """Return the object id of an application's service principal: who it is where roles are given.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
     from azcert.certificate.model import Certificate
-    from azcert.registration.model import Application, KeyCredential
+    from azcert.registration.model import Application, Created, KeyCredential
 
 __all__ = ["Registrations"]
 
@@ -72,10 +72,8 @@ class Registrations:
             for application in page:
                 yield application
 
-    async def create(
-        self, display_name: str, certificate: Certificate | None = None
-    ) -> tuple[Application, str]:
-        """Make an application and its service principal; return it and the principal's object id."""
+    async def create(self, display_name: str, certificate: Certificate | None = None) -> Created:
+        """Make an application and its service principal."""
         return await self._channel.run(self._flows.create(display_name, certificate))
 
     async def principal_id(self, app_id: str) -> str:

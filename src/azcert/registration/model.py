@@ -7,14 +7,14 @@ import binascii
 import datetime as dt
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from azcert.certificate.model import Certificate
 
-__all__ = ["Application", "KeyCredential", "PasswordCredential"]
+__all__ = ["Application", "Created", "KeyCredential", "PasswordCredential"]
 
 _THUMBPRINT_BYTES = 20
 
@@ -128,6 +128,18 @@ class Application:
             passwords=tuple(PasswordCredential.read(each) for each in body.get("passwordCredentials") or ()),
             raw_keys=keys,
         )
+
+
+class Created(NamedTuple):
+    """An application that was made, with its service principal.
+
+    :param principal_id: the object id of the service principal: who it is where roles are given.
+    :param tenant_id: the tenant it was made in.
+    """
+
+    application: Application
+    principal_id: str
+    tenant_id: str
 
 
 def _identifier(text: str | None) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
     from azcert.certificate.model import Certificate
-    from azcert.registration.model import Application, KeyCredential
+    from azcert.registration.model import Application, Created, KeyCredential
     from azcert.wire.message import Flow
 
 T = TypeVar("T")
@@ -74,8 +74,8 @@ class Registrations:
             page, url = self._channel.run(self._flows.page(url))
             yield from page
 
-    def create(self, display_name: str, certificate: Certificate | None = None) -> tuple[Application, str]:
-        """Make an application and its service principal; return it and the principal's object id."""
+    def create(self, display_name: str, certificate: Certificate | None = None) -> Created:
+        """Make an application and its service principal."""
         return self._channel.run(self._flows.create(display_name, certificate))
 
     def principal_id(self, app_id: str) -> str:
