@@ -59,7 +59,7 @@ def test_the_diagram_is_the_plan() -> None:
 
 
 def test_the_commands_on_rotating_print_what_the_page_shows(tmp_path: Path) -> None:
-    assert run_page(PAGE, tmp_path) == 5
+    assert run_page(PAGE, tmp_path) == 9
 
 
 def test_the_commands_on_registering_print_what_the_page_shows(tmp_path: Path) -> None:
