@@ -90,6 +90,24 @@ def test_a_misspelt_keyword_is_refused_with_the_nearest() -> None:
         azcert.DefaultCredential(exclude_cli_credentials=True)
 
 
+@pytest.mark.parametrize(
+    ("selection", "options", "message"),
+    [
+        ("azureclii", {}, "azureclicredential"),
+        ("", {"require_envvar": True}, "AZURE_TOKEN_CREDENTIALS"),
+        ("azureclicredential", {"exclude_cli_credential": True}, "Every credential"),
+    ],
+)
+def test_a_selection_that_selects_nothing_is_a_message(
+    monkeypatch: pytest.MonkeyPatch, selection: str, options: dict[str, Any], message: str
+) -> None:
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", selection)
+    for cls in (azcert.DefaultCredential, azcert.aio.DefaultCredential):
+        with pytest.raises(ConfigurationError, match=message) as caught:
+            cls(**options)
+        assert caught.value.code == "wrong-selection"
+
+
 def test_a_certificate_that_is_not_there_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {**IDS, "AZURE_CLIENT_CERTIFICATE_PATH": "env:NO_SUCH_CERTIFICATE"}.items():
         monkeypatch.setenv(name, value)

@@ -97,7 +97,7 @@ def out_of_reach(error: BaseException, now: float) -> float | None:
         if isinstance(each, HttpResponseError) and each.status_code is not None:
             if each.status_code != _THROTTLED and each.status_code < _SERVER:
                 return None
-            header = each.response.headers.get("Retry-After") if each.response is not None else None
+            header = getattr(each.response, "headers", {}).get("Retry-After")
             return now + (retry_after_seconds(header, now) or 0)
         if isinstance(each, ServiceRequestError | ServiceResponseError | JSONDecodeError):
             return now

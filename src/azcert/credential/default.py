@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from azcert.credential.attempts import Attempt, Attempts, current, failure
-from azcert.credential.environment import certificate_from, plan_default
+from azcert.credential.environment import certificate_from, identity_chain, plan_default
 from azcert.errors import AuthenticationError, AzcertError, TransportError, unavailable
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class DefaultCredential(_Chain):
         if plan.chain_options is not None:
             from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - slow to import
 
-            chain = DefaultAzureCredential(**plan.chain_options)
+            chain = identity_chain(DefaultAzureCredential, plan.chain_options)
             chain.credentials = tuple(_Noted(credential) for credential in chain.credentials)
             self._links.append(chain)
 

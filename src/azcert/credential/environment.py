@@ -11,9 +11,16 @@ from azcert.errors import ConfigurationError
 from azcert.wire.keywords import KEYWORDS, check_keywords
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-__all__ = ["DefaultPlan", "EnvironmentCertificate", "certificate_from", "missing_variables", "plan_default"]
+__all__ = [
+    "DefaultPlan",
+    "EnvironmentCertificate",
+    "certificate_from",
+    "identity_chain",
+    "missing_variables",
+    "plan_default",
+]
 
 _TENANT, _CLIENT = "AZURE_TENANT_ID", "AZURE_CLIENT_ID"
 _SECRET = "AZURE_CLIENT_SECRET"  # noqa: S105 - a variable's name
@@ -132,6 +139,23 @@ def missing_variables(environ: Mapping[str, str]) -> list[str]:
     if not environ.get(_CERTIFICATE) and not environ.get(_SECRET):
         missing.append(f"{_CERTIFICATE} or {_SECRET}")
     return missing
+
+
+def identity_chain(cls: Callable[..., Any], options: Mapping[str, Any]) -> Any:
+    """Return azure-identity's chain: *cls*, made with *options*.
+
+    :raises ConfigurationError: AZURE_TOKEN_CREDENTIALS names no credential, or all are excluded.
+    """
+    try:
+        return cls(**options)
+    except ValueError as error:
+        nothing_left = "at least one credential" in str(error)
+        raise ConfigurationError(
+            "Every credential of the default chain is excluded." if nothing_left else str(error),
+            code="wrong-selection",
+            remedy="Leave one of them in." if nothing_left else f"Correct {_SELECTION}.",
+            variable=_SELECTION,
+        ) from error
 
 
 def plan_default(options: Mapping[str, Any], environ: Mapping[str, str]) -> DefaultPlan:
