@@ -9,17 +9,26 @@ import azure.identity
 import azure.identity.aio
 import pytest
 from azure.keyvault.secrets import SecretClient
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import azcert
 import azcert.aio
+from azcert.certificate.model import Certificate
 from azcert.config.build import build_credential
 from azcert.config.choose import choose_credential
 from azcert.config.load import load_settings
 from azcert.config.sync import credential_from_settings
 from azcert.emulator.ready_made import SECRET_VALUE
 from azcert.errors import AuthenticationError, ConfigurationError
+from azcert.stores.directory.store import DirectoryStore
+from azcert.stores.dotnet import DotnetStore
+from support.stored import MY
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from azcert.emulator.fixture import AzcertEmulator
 
 IDS = {"tenantId": "t", "clientId": "c"}
@@ -72,6 +81,36 @@ def test_what_a_class_refuses_is_told_with_the_origin() -> None:
 def test_visual_studio_is_told_to_be_dotnets() -> None:
     with pytest.raises(ConfigurationError, match=r"only \.NET"):
         build_credential(spec_of({"credential": "visualstudio"}), asynchronous=False)
+
+
+@pytest.mark.parametrize("store", ["azcert's", "dotnet's", "both"])
+@pytest.mark.parametrize("form", ["flat", "list"])
+async def test_a_thumbprint_is_found_in_azcerts_store_and_in_dotnets(
+    azcert_environment: AzcertEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str, form: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AZCERT_STORE_ROOT", str(tmp_path / "stores"))
+    pem = azcert_environment.certificate_path.read_bytes()
+    key = load_pem_private_key(pem, None)
+    assert isinstance(key, RSAPrivateKey)
+    certificate = Certificate(x509.load_pem_x509_certificates(pem)[0])
+    for name, cls in (("azcert's", DirectoryStore), ("dotnet's", DotnetStore)):
+        if store in {name, "both"}:
+            cls(MY).add(certificate, key)
+    thumbprint = certificate.thumbprint.lower()
+    ids = {"tenantId": azcert_environment.tenant_id, "clientId": azcert_environment.client_id}
+    item = {
+        "SourceType": "StoreWithThumbprint",
+        "CertificateStorePath": "CurrentUser/My",
+        "CertificateThumbprint": thumbprint,
+    }
+    located = {"clientCertificate": thumbprint, "clientCertificateStoreLocation": "currentuser"}
+    section = ids | (located if form == "flat" else {"ClientCredentials": [item]})
+    settings = {"KeyVault": {"vaultUri": azcert_environment.vault_url, "Credential": section}}
+    with azcert.AzureClients.from_settings(settings) as clients:
+        assert clients.get(SecretClient, "KeyVault").get_secret("myTestSecret1").value == SECRET_VALUE
+    async with azcert.aio.AzureClients.from_settings(settings) as awaited:
+        assert (await awaited.credential("KeyVault").get_token("https://vault.azure.net/.default")).token
 
 
 def identity_web(emulator: AzcertEmulator, *items: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,7 @@ def show(
 
     """
     from azcert.config.check import unresolved
+    from azcert.config.load import environment_name
     from azcert.config.origin import Place
     from azcert.config.secrecy import shown
     from azcert.config.sections import Sections
@@ -76,6 +78,7 @@ def show(
         if ":" in entry.key or entry.origin.place is not Place.ENVIRONMENT
     ]
     if not as_json:
+        talk(f"The environment is {environment_name(os.environ, environment)}.")
         for row in rows:
             data(f"{row['key']} = {row['value']}   ({row['origin']})")
     spec = None if section is None else sections.credential(section)

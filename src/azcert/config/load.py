@@ -54,7 +54,7 @@ def load_settings(
     if isinstance(source, Settings):
         return source
     environ = os.environ if environ is None else environ
-    name = environment or environment_name(environ)
+    name = environment_name(environ, environment)
     layers = _files(source, name, environ)
     identifier = user_secrets or environ.get(USER_SECRETS_VARIABLE) or _identifier(layers)
     if identifier and name.lower() == _DEVELOPMENT:
@@ -66,12 +66,13 @@ def load_settings(
     return Settings(merge(layers))
 
 
-def environment_name(environ: Mapping[str, str]) -> str:
-    """Return the name of the environment that variables give, ``Production`` without one.
+def environment_name(environ: Mapping[str, str], given: str | None = None) -> str:
+    """Return the name of the environment: *given*, else what variables say, else ``Production``.
 
     :raises azcert.errors.ConfigurationError: it could not be part of a file's name.
     """
-    name = next((environ[each] for each in _ENVIRONMENT_VARIABLES if environ.get(each)), _DEFAULT_ENVIRONMENT)
+    variables = [environ[each] for each in _ENVIRONMENT_VARIABLES if environ.get(each)]
+    name = given or next(iter(variables), _DEFAULT_ENVIRONMENT)
     if "/" in name or "\\" in name:
         raise ConfigurationError(
             f"The environment's name is {name!r}; it becomes part of a file's name and has no slashes.",
