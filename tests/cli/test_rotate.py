@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from azcert._redact import Secret
+from azcert.certificate import formats
 from azcert.certificate.model import Certificate
 from azcert.emulator.ready_made import CLIENT_ID, OBJECT_ID
 from azcert.sources.open import open_source
 from support.command import azcert
 from support.emulated import certificate, rsa_key
 from support.rotating import register, registered, sign_in
+from support.terminal import at_a_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,11 +67,30 @@ def test_an_old_certificate_is_due_and_replaced(
     assert begun.returncode == 0, begun.stderr
     assert "Run it again when the overlap has passed." in begun.stderr
     assert registered(azcert_environment) == {before, thumbprint(source)}
+    begun = azcert("needs-rotation", source)
+    assert (begun.returncode, begun.stderr) == (0, "Its rotation has begun.\n"), "it is to be ended"
     ended = azcert("rotate", source, "--object-id", OBJECT_ID, "--overlap", "0s")
     assert ended.returncode == 0, ended.stderr
     assert registered(azcert_environment) == {thumbprint(source)}
     assert thumbprint(source) != before
+    assert azcert("needs-rotation", source).returncode == 1
     sign_in(azcert_environment, str(source))
+
+
+def test_a_password_that_is_asked_for_is_the_successor_s_as_well(
+    azcert_environment: AzcertEmulator, source: Path, tmp_path: Path
+) -> None:
+    pfx = tmp_path / "app.pfx"
+    word = {"AZURE_CLIENT_CERTIFICATE_PASSWORD": "correct horse"}
+    made = azcert("convert", source, pfx, "--new-password-env", next(iter(word)), environment=word)
+    assert made.returncode == 0, made.stderr
+    rotate = ("rotate", str(pfx), "--object-id", OBJECT_ID, "--force", "--overlap", "0s")
+    code, said = at_a_terminal([sys.executable, "-m", "azcert", *rotate], "correct horse")
+    assert code == 0, said
+    assert said.count("Password of") == 1
+    assert formats.load(pfx.read_bytes(), password=Secret("correct horse"), name="app.pfx").encrypted
+    assert azcert("needs-rotation", pfx).returncode == 2
+    assert azcert("needs-rotation", pfx, environment=word).returncode == 1
 
 
 def test_a_plan_is_printed_and_nothing_is_done(azcert_environment: AzcertEmulator, source: Path) -> None:
@@ -137,5 +160,5 @@ def test_who_changes_the_application_must_be_said(source: Path) -> None:
 
 def test_a_source_that_cannot_be_read_needs_no_rotation(tmp_path: Path) -> None:
     done = azcert("needs-rotation", tmp_path / "none.pem")
-    assert done.returncode == 1
+    assert done.returncode == 2, "which is no answer"
     assert "There is no file" in done.stderr

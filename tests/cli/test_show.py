@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
-import pty
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,6 +10,7 @@ import pytest
 from corpus.containers import pfx
 from corpus.material import PASSWORD, Material, certificate_pem, key_pem
 from support.command import azcert
+from support.terminal import at_a_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,29 +106,6 @@ def test_a_person_at_a_terminal_is_asked_for_the_password(tmp_path: Path, materi
     assert f"Password of {path}:" in said
     assert "CN=app" in said
     assert PASSWORD not in said
-
-
-def at_a_terminal(command: list[str], answer: str) -> tuple[int, str]:
-    """Run *command* on a terminal of its own, type *answer* once it asks, and return what was to be seen."""
-    process, terminal = pty.fork()
-    if process == 0:
-        os.execv(command[0], command)  # noqa: S606 - the child is the command
-    said = b""
-    answered = False
-    while True:
-        try:
-            part = os.read(terminal, 4096)
-        except OSError:
-            # Linux: the other side of the terminal was closed.
-            break
-        if not part:
-            break
-        said += part
-        if b"Password" in said and not answered:
-            os.write(terminal, answer.encode() + b"\n")
-            answered = True
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), said.decode()
 
 
 def test_standard_input_is_read_where_there_is_no_file(app: Path) -> None:

@@ -39,9 +39,9 @@ def _days(name: str, default: int, meaning: str) -> Callable[[Any], Any]:
 
 
 @click.command()
-@click.option("--json", "form", flag_value="json", help="Write JSON lines: one credential a line.")
-@click.option("--csv", "form", flag_value="csv", help="Write CSV.")
-@click.option("--prometheus", "form", flag_value="prometheus", help="Write Prometheus's text format.")
+@click.option("--json", is_flag=True, help="Write JSON lines: one credential a line.")
+@click.option("--csv", is_flag=True, help="Write CSV.")
+@click.option("--prometheus", is_flag=True, help="Write Prometheus's text format.")
 @click.option(
     "--html", type=click.Path(path_type=Path), metavar="FILE", help="Also write a page with a timeline."
 )
@@ -69,7 +69,9 @@ def _days(name: str, default: int, meaning: str) -> Callable[[Any], Any]:
 @credential_options
 def inventory(
     *,
-    form: str | None,
+    json: bool,
+    csv: bool,
+    prometheus: bool,
     html: Path | None,
     out: Path | None,
     deep: bool,
@@ -101,11 +103,17 @@ def inventory(
       azcert inventory --warn-days 14 --fail-on-due > /dev/null
     """
     from azcert.cli.directory_identity import registrations
+    from azcert.cli.saving import refuse_existing
     from azcert.inventory.findings import Rules
     from azcert.inventory.ledger import Ledger
     from azcert.inventory.report import Report
     from azcert.inventory.take import take
 
+    forms = [name for name, given in (("json", json), ("csv", csv), ("prometheus", prometheus)) if given]
+    if len(forms) > 1:
+        raise click.UsageError("--json, --csv and --prometheus: give one of them; --html goes with each.")
+    # Before an hour of reading, not after it.
+    refuse_existing([path for path in (out, html, resume) if path is not None], force=True)
     now = dt.datetime.now(dt.UTC)
     tenant = identity["tenant_id"] or "this tenant"
     rules = Rules(warn_days, critical_days, max_days, max_secret_days, unused_days)
@@ -113,14 +121,14 @@ def inventory(
         with registrations(**identity) as client, _Meter(sys.stderr) as meter:
             take(client, ledger, deep=deep, activity=activity, now=now, told=meter.show)
         report = Report(ledger, tenant=tenant, rules=rules, now=now)
-        _write(report, form or "table", out, html)
+        _write(report, *forms or ["table"], out=out, html=html)
         summary = report.summary()
         ledger.remove()
     _conclude(summary, rules.warn_days)
     return _DUE if fail_on_due and summary.due else 0
 
 
-def _write(report: Report, form: str, out: Path | None, html: Path | None) -> None:
+def _write(report: Report, form: str, *, out: Path | None, html: Path | None) -> None:
     from importlib import import_module
 
     write = import_module(_FORMS[form]).write
@@ -136,11 +144,11 @@ def _write(report: Report, form: str, out: Path | None, html: Path | None) -> No
 
 
 def _to_file(path: Path, report: Report, write: Callable[[Report, TextIO], None]) -> None:
-    from azcert._files import PUBLIC, write_atomic
+    from azcert.cli.saving import save
 
     text = io.StringIO(newline="")
     write(report, text)
-    write_atomic(path, text.getvalue().encode(), mode=PUBLIC, overwrite=True)
+    save(path, text.getvalue().encode(), private=False, force=True)
     talk(f"Wrote {path}.")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from azcert.cli.credential_options import PASSWORD_VARIABLE, credential_from
 from azcert.cli.output import talk
+from azcert.cli.password import with_password
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -40,7 +41,7 @@ def open_rotation(
     """
     from azcert._redact import Secret
     from azcert.cli.directory_identity import registrations
-    from azcert.rotation.place import open_place
+    from azcert.rotation.place import Place, open_place
     from azcert.rotation.prover import Prover
     from azcert.rotation.record import LocalRecord, Record, journal_path
     from azcert.rotation.registrar import DirectoryRegistrar, OwnRegistrar, Registrar
@@ -49,10 +50,16 @@ def open_rotation(
     password: Secret | None = identity["certificate_password"]
     if password is None and os.environ.get(PASSWORD_VARIABLE):
         password = Secret(os.environ[PASSWORD_VARIABLE])
-    as_app = {**identity, "certificate": source}
-    credential_from(**as_app).close()
     journal = journal_path(source, identity["client_id"], state_folder)
-    place = open_place(source, password=password, work=journal.parent)
+
+    def readable(given: Secret | None) -> Place:
+        place = open_place(source, password=given, work=journal.parent)
+        place.current()
+        return place
+
+    place = with_password(readable, password, name=source)
+    as_app = {**identity, "certificate": source, "certificate_password": place.password}
+    credential_from(**as_app).close()
     registrar: Registrar
     if object_id:
         own = opened.enter_context(closing(registrations(**as_app)))

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from azcert.cli.credential_options import credential_options
-from azcert.cli.needs_rotation import share_option
+from azcert.cli.needs_rotation import share_option, state_option
 from azcert.cli.open_rotation import open_rotation
 from azcert.cli.output import data, json_option, talk
 from azcert.cli.saving import save
@@ -62,15 +62,7 @@ def _guid(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.option("--accept", "answer_file", metavar="FILE", help="The authority's answer: go on with it.")
 @click.option("--scope", default="https://vault.azure.net/.default", help="What to sign in for, as a proof.")
 @share_option
-@click.option(
-    "--state",
-    "state_folder",
-    type=click.Path(path_type=Path),
-    envvar="AZCERT_STATE",
-    show_envvar=True,
-    metavar="FOLDER",
-    help="Where the record of a rotation is kept; /var/lib/azcert/rotation for root, else in ~/.local/state.",
-)
+@state_option
 @click.option(
     "--lease",
     metavar="URL",

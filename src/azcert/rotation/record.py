@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-__all__ = ["LocalRecord", "Record", "journal_path"]
+    from azcert.certificate.model import Certificate
+
+__all__ = ["LocalRecord", "Record", "has_begun", "journal_path"]
 
 _FOLDER_MODE = 0o700
 
@@ -159,6 +161,19 @@ def journal_path(source: str, client_id: str, folder: Path | None = None) -> Pat
         uri = type(uri)(path=os.path.realpath(uri.path))
     name = hashlib.sha256(f"{uri}|{client_id}".encode()).hexdigest()[:32]
     return (folder or _state_folder()) / f"{name}.json"
+
+
+def has_begun(certificate: Certificate, folder: Path | None = None) -> bool:
+    """Tell whether *folder*, or the usual one, has the journal of a rotation from or to this certificate."""
+    for path in (folder or _state_folder()).glob("*.json"):
+        try:
+            journal = Journal.from_json(path.read_bytes())
+        except (OSError, ValueError):
+            continue
+        successor = journal.successor
+        if certificate.thumbprint in {journal.old, successor.thumbprint if successor else None}:
+            return True
+    return False
 
 
 def _state_folder() -> Path:
