@@ -145,6 +145,24 @@ def test_every_form_has_every_credential(tenant: AzcertEmulator, tmp_path: Path)
     assert f'azcert_credentials_due{{tenant="{tenant.tenant_id}"}} 1' in metrics
 
 
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--json", "--csv"), 2, "give one of them"),
+        (("--out", "nowhere/all.csv"), 1, "There is no folder nowhere"),
+        (("--html", "."), 1, "is a directory"),
+        (("--resume", "nowhere/state"), 1, "There is no folder nowhere"),
+    ],
+)
+def test_what_could_not_be_written_is_refused_before_anything_is_read(
+    azcert_environment: AzcertEmulator, options: tuple[str, ...], code: int, said: str
+) -> None:
+    done = azcert("inventory", *options)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert not asked(azcert_environment)
+
+
 def test_due_is_an_exit_code_only_where_asked_for(tenant: AzcertEmulator) -> None:
     assert azcert("inventory").returncode == 0
     assert azcert("inventory", "--fail-on-due").returncode == 3

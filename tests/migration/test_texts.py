@@ -46,7 +46,7 @@ NEW = "/etc/billing app.pem"
 def sections(suffix: str = ".json", **below: str) -> Sections:
     form = format_of(suffix)
     assert isinstance(form, Format)
-    return Sections(form, below)
+    return Sections(form, f"appsettings{suffix}", below)
 
 
 def opened(path: Path, **options: Any) -> SettingsFile:
@@ -266,6 +266,15 @@ def test_an_unusual_way_of_writing_is_not_guessed_at() -> None:
     with pytest.raises(ConfigurationError, match="line 1") as refused:
         sections(".yaml").rewrite(text, sections(".yaml").find(text)[0], "a.pem")
     assert 'Write certificate: "a.pem" there instead of clientSecret' in str(refused.value.remedy)
+
+
+def test_a_broken_file_is_named_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "appsettings.json"
+    path.write_text('{"A": {"clientId": "c" "clientSecret": "s"}}')
+    with pytest.raises(
+        ConfigurationError, match=r"appsettings\.json, line 1, column 24, cannot be read as JSON"
+    ):
+        opened(path)
 
 
 WORDS = st.sampled_from(["clientSecret", "clientId", "tenantId", "a", "b", "ClientSecret"])

@@ -112,8 +112,8 @@ def _application(settings: SettingsFile) -> tuple[str, str]:
         raise ConfigurationError(
             f"{settings.path} does not say both the tenant and the client id of its application.",
             code="no-application",
-            remedy="Write them beside the secret: AZURE_TENANT_ID, AZURE_CLIENT_ID; or tenantId, clientId. Where "
-            "other settings have them: --base FILE",
+            remedy="Write them beside the secret: AZURE_TENANT_ID, AZURE_CLIENT_ID; or tenantId, clientId. "
+            "Where other settings have them: --base FILE",
         )
     return tenant, client_id
 

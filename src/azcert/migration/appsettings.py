@@ -48,12 +48,14 @@ _OF_SECRETS = {"clientsecret", "6"}
 
 @dataclass(frozen=True)
 class Sections:
-    """Finds and rewrites the applications of files of one format.
+    """Finds and rewrites the applications of a file.
 
+    :param name: the file, for messages.
     :param below: texts of the layer that the file adds to, by their keys in lower case.
     """
 
     form: Format
+    name: str
     below: Mapping[str, str | None] = field(default_factory=dict)
 
     def find(self, text: str) -> list[Identity]:
@@ -85,7 +87,7 @@ class Sections:
 
     def _sections(self, text: str) -> list[_Section]:
         found: dict[str, _Section] = {}
-        for member in members(self.form.parse(text)):
+        for member in members(self.form.parse(text, self.name)):
             parts = ":".join(map(str, member.path)).split(":")
             # A key of the section itself, or of an item of one of its lists.
             depth = _ITEM_DEPTH if _IN_LIST.fullmatch(":".join(parts[-_ITEM_DEPTH:]).lower()) else 1

@@ -45,19 +45,20 @@ class Format:
     sign: str
     between: str
 
-    def parse(self, text: str) -> Node:
-        """Return what *text* says.
+    def parse(self, text: str, name: str) -> Node:
+        """Return what *text*, the content of the file *name*, says.
 
         :raises ConfigurationError: ``malformed``: it is not of this format.
         """
         try:
             return self.read(text)
         except MalformedError as error:
-            where = f"Line {error.line}, column {error.column}" if error.line else "The file"
+            where = f", line {error.line}, column {error.column}," if error.line else ""
             raise ConfigurationError(
-                f"{where} cannot be read as {self.name}: {error.message}",
+                f"{name}{where} cannot be read as {self.name}: {error.message}",
                 code="malformed",
                 remedy="Mend the file first.",
+                path=name,
             ) from error
 
     def rewrite(self, text: str, member: Member, pairs: list[tuple[str, Value]]) -> tuple[str, Line] | None:

@@ -62,7 +62,7 @@ def texts_of(path: Path) -> dict[str, str | None]:
     if form is None:
         return {}
     text = read_file(path, limit=_MAX_SIZE).data.decode(errors="replace").removeprefix("\ufeff")
-    return {each.name: each.text for each in members(form.parse(text))}
+    return {each.name: each.text for each in members(form.parse(text, str(path)))}
 
 
 def _others(path: Path, environ: Mapping[str, str]) -> Iterator[Path]:
@@ -94,7 +94,7 @@ def _identities(path: Path) -> list[Identity]:
     form = format_of(path.suffix)
     try:
         text = read_file(path, limit=_MAX_SIZE).data.decode(errors="replace").removeprefix("\ufeff")
-        return dotenv.find(text) if form is None else Sections(form).find(text)
+        return dotenv.find(text) if form is None else Sections(form, str(path)).find(text)
     except (AzcertError, OSError):
         # What cannot be read here is no settings of this user's program either.
         return []

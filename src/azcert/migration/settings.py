@@ -168,7 +168,7 @@ def _kind(path: Path, base: Path | None) -> _Kind:
         base = path.with_name(f"{variant['stem']}{variant['suffix']}")
         if not base.is_file():
             base = None
-    return Sections(form, {} if base is None else texts_of(base))
+    return Sections(form, str(path), {} if base is None else texts_of(base))
 
 
 def _read(path: Path) -> str:
