@@ -347,6 +347,25 @@ def test_an_outage_and_a_refused_sign_in_are_azure_cores_errors_too(
         assert refused.value.aadsts == 700016
 
 
+def test_the_options_of_the_section_that_reads_references_count(azcert_environment: AzcertEmulator) -> None:
+    document = {
+        "Default": {"Options": {"Diagnostics": {"ApplicationId": "shop"}}},
+        "KeyVaultReferences": {"Retry": {"MaxRetries": 0}},
+        "Search": {"Password": reference()},
+    }
+    azcert_environment.faults.add("answer", path="/secrets/*", times=None, status=503)
+    with azcert.AzureClients.from_settings(document) as clients:
+        with pytest.raises(TransportError):
+            clients.settings.section("Search").text("Password")
+        assert len([each for each in azcert_environment.requests if NAME in each["path"]]) == 1
+    document["KeyVaultReferences"] = {"Retries": 0}
+    with (
+        azcert.AzureClients.from_settings(document) as clients,
+        pytest.raises(ConfigurationError, match=r"KeyVaultReferences:Retries .* is not known here"),
+    ):
+        clients.settings.section("Search").text("Password")
+
+
 @pytest.mark.parametrize("section", ["KeyVaultReferences", "Default"])
 def test_a_reference_in_the_credential_that_reads_references_is_a_circle(
     azcert_environment: AzcertEmulator, tmp_path: Path, section: str

@@ -14,11 +14,12 @@ from azure.core.pipeline.policies import SansIOHTTPPolicy
 
 from azcert.config.build import build_credential
 from azcert.config.choose import CREDENTIAL_KEYS, choose_credential
-from azcert.config.options import OPTION_KEYS, refuse_unknown
+from azcert.config.client_options import client_options
+from azcert.config.options import OPTION_KEYS, realise, refuse_unknown
 from azcert.config.origin import Place, wrong
 from azcert.config.references import looks_like_reference
-from azcert.config.sections import DEFAULT_SECTIONS
-from azcert.config.spec import CredentialSpec
+from azcert.config.sections import Sections
+from azcert.config.shape import shape_of
 from azcert.errors import AuthenticationError, AzcertError, ConfigurationError, TransportError
 from azcert.vault.policy import CacheRules
 from azcert.vault.refusal import explain
@@ -49,7 +50,7 @@ _AT_ONCE = 8
 class ReferenceReader:
     """Asks with clients for threads, whose answers are kept as `azcert.SecretCachePolicy` keeps them.
 
-    :param settings: in which ``KeyVaultReferences``, else ``Default``, says who asks.
+    :param settings: in which ``KeyVaultReferences``, else ``Default``, says who asks, with which options.
     :param asynchronous: readers are tasks of an event loop, which must not wait.
     """
 
@@ -111,25 +112,27 @@ class ReferenceReader:
         from azure.keyvault.secrets import SecretClient  # noqa: PLC0415 - slow to import
 
         with self._lock:
-            if self._credential is None:
-                self._credential = build_credential(self._spec(), asynchronous=False)
             if vault_url not in self._clients:
-                policies: list[Any] = [SecretCachePolicy(_FOR_LOOPS if self._asynchronous else _FOR_THREADS)]
-                if self._asynchronous:
-                    policies.append(_LoopWatch())
+                # A reference in what reads references would lead here again.
+                settings = self._settings.resolving(_circular)
+                sections, mine = Sections(settings), settings.section(_SECTION)
+                refuse_unknown(mine, (*CREDENTIAL_KEYS, *OPTION_KEYS, "Credential", "Options"))
+                if self._credential is None:
+                    spec = choose_credential(mine) or sections.credential()
+                    self._credential = build_credential(spec, asynchronous=False)
+                options = client_options(SecretClient, shape_of(SecretClient), mine, sections.defaults())
                 self._clients[vault_url] = SecretClient(
-                    vault_url, self._credential, per_call_policies=policies, **_TIMEOUTS
+                    vault_url,
+                    self._credential,
+                    per_call_policies=self._policies(),
+                    **{**_TIMEOUTS, **realise(options)},
                 )
             return self._clients[vault_url]
 
-    def _spec(self) -> CredentialSpec:
-        mine = self._settings.resolving(_circular)
-        refuse_unknown(mine.section(_SECTION), (*CREDENTIAL_KEYS, *OPTION_KEYS, "Credential", "Options"))
-        for name in (_SECTION, *DEFAULT_SECTIONS):
-            wanted = choose_credential(mine.section(name))
-            if wanted is not None:
-                return wanted
-        return CredentialSpec("DefaultCredential")
+    def _policies(self) -> list[Any]:
+        if self._asynchronous:
+            return [SecretCachePolicy(_FOR_LOOPS), _LoopWatch()]
+        return [SecretCachePolicy(_FOR_THREADS)]
 
 
 class _LoopWatch(SansIOHTTPPolicy[Any, Any]):

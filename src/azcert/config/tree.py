@@ -186,7 +186,7 @@ class Tree:
                 remedy="Read it through AzureClients, which resolves references.",
             )
         secret = Secret(self._resolve(reference, entry))
-        origin = Origin(Place.KEY_VAULT, f"Key Vault secret {reference}, named in {entry.origin}")
+        origin = Origin(Place.KEY_VAULT, f"Key Vault secret {reference}; {entry.origin}")
         return Entry(entry.key, secret, None, origin)
 
     def __iter__(self) -> Iterator[Entry]:
