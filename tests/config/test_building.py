@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import azure.identity
 import azure.identity.aio
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
 from azure.keyvault.secrets import SecretClient
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -154,6 +155,36 @@ async def test_awaited_the_first_usable_of_a_list_signs_in(azcert_environment: A
     async with azcert.aio.AzureClients.from_settings(settings) as clients:
         secret = await clients.get(AsyncSecretClient, "KeyVault").get_secret("myTestSecret1")
     assert secret.value == SECRET_VALUE
+
+
+def chain(emulator: AzcertEmulator, *certificates: str) -> dict[str, Any]:
+    ids = {"TenantId": emulator.tenant_id, "ClientId": emulator.client_id}
+    sources = [{"CredentialSource": "ClientCertificate", **ids, "certificate": each} for each in certificates]
+    credential = {"CredentialSource": "ChainedTokenCredential", "Sources": sources}
+    return {"KeyVault": {"vaultUri": emulator.vault_url, "Credential": credential}}
+
+
+async def test_a_chain_goes_on_when_this_host_has_not_the_certificate(
+    azcert_environment: AzcertEmulator,
+) -> None:
+    settings = chain(azcert_environment, "/nonexistent.pem", str(azcert_environment.certificate_path))
+    with azcert.AzureClients.from_settings(settings) as clients:
+        assert type(clients.credential("KeyVault")) is azure.identity.ChainedTokenCredential
+        assert clients.get(SecretClient, "KeyVault").get_secret("myTestSecret1").value == SECRET_VALUE
+    async with azcert.aio.AzureClients.from_settings(settings) as awaited:
+        assert type(awaited.credential("KeyVault")) is azure.identity.aio.ChainedTokenCredential
+        assert (await awaited.credential("KeyVault").get_token("https://vault.azure.net/.default")).token
+
+
+async def test_a_chain_without_any_certificate_lists_why(azcert_environment: AzcertEmulator) -> None:
+    settings = chain(azcert_environment, "/nonexistent.pem", "/nonexistent.pfx")
+    scope, both = "https://vault.azure.net/.default", r"/nonexistent\.pem(?s:.)*/nonexistent\.pfx"
+    clients = azcert.AzureClients.from_settings(settings)
+    with clients, pytest.raises(ClientAuthenticationError, match=both):
+        clients.credential("KeyVault").get_token(scope)
+    async with azcert.aio.AzureClients.from_settings(settings) as awaited:
+        with pytest.raises(ClientAuthenticationError, match=both):
+            await awaited.credential("KeyVault").get_token(scope)
 
 
 def test_none_usable_lists_why(azcert_environment: AzcertEmulator) -> None:

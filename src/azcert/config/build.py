@@ -79,8 +79,16 @@ def _parts(spec: CredentialSpec, *, asynchronous: bool) -> list[Any]:
         return [_Later(part, asynchronous=asynchronous) for part in spec.parts]
     if spec.kind == "ChainedTokenCredential":
         usable = [part for part in spec.parts if part.kind not in _ONLY_DOTNET]
-        return [build_credential(part, asynchronous=asynchronous) for part in usable or spec.parts]
+        return [_link(part, asynchronous=asynchronous) for part in usable or spec.parts]
     return [build_credential(part, asynchronous=asynchronous) for part in spec.parts]
+
+
+def _link(spec: CredentialSpec, *, asynchronous: bool) -> Any:
+    """Return a link of a chain; a certificate that this host does not have leads to the next one."""
+    if spec.kind != "CertificateCredential":
+        return build_credential(spec, asynchronous=asynchronous)
+    module = import_module(f"azcert.credential.{'default_async' if asynchronous else 'default'}")
+    return module.late(_Later(spec, asynchronous=asynchronous))
 
 
 class _Later:

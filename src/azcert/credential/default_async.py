@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from azcert.credential.environment import EnvironmentCertificate
 
-__all__ = ["DefaultCredential", "EnvironmentCredential", "FirstUsable"]
+__all__ = ["DefaultCredential", "EnvironmentCredential", "FirstUsable", "late"]
 
 
 class _Chain:
@@ -204,7 +204,7 @@ class FirstUsable(_Chain):
 
     def __init__(self, *makers: Any) -> None:
         super().__init__()
-        self._links = [_Noted(_Late(maker), maker.name) for maker in makers]
+        self._links = [late(maker) for maker in makers]
         self._chosen: Any = None
 
     async def _ask(self, scopes: Sequence[str], call: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -217,6 +217,14 @@ class FirstUsable(_Chain):
             return token
 
         return await super()._ask(scopes, ask)
+
+
+def late(maker: Any) -> Any:
+    """Return a link of a chain that *maker* builds when its turn comes, and that is passed over if it cannot.
+
+    :param maker: builds the credential; its ``name`` is what messages call it.
+    """
+    return _Noted(_Late(maker), maker.name)
 
 
 class _Late:
