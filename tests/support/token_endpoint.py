@@ -87,6 +87,7 @@ class TokenEndpoint:
         self.trickles = threading.Event()
         self.arrived = threading.Semaphore(0)
         self.delay = 0.0
+        self.skew = 0.0
         self.in_flight: dict[str, int] = {}
         self.most_in_flight = 0
         self._lock = threading.Lock()
@@ -160,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body or {}).encode()
         self.send_response_only(answer.status)
-        moment = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=answer.date_skew)
+        moment = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=answer.date_skew or self.endpoint.skew)
         self.send_header("Date", email.utils.format_datetime(moment, usegmt=True))
         self.send_header(
             "Content-Type", answer.headers.pop("Content-Type", "application/json; charset=utf-8")
