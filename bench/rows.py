@@ -103,6 +103,12 @@ def second_process(setting: Setting, runs: int) -> Iterator[Row]:
     yield Row(
         "second process beside the first", "s", second, first, against="azcert's first process", aim=0.5
     )
+    first, second = Figures(), Figures()
+    for _ in range(runs):
+        shutil.rmtree(setting.folder / "tokens", ignore_errors=True)
+        first.runs.append(setting.command())
+        second.runs.append(setting.command())
+    yield Row("second `azcert token` beside the first", "s", second, first, against="the first one", aim=0.5)
 
 
 def calling(setting: Setting, runs: int) -> Iterator[Row]:
@@ -163,9 +169,13 @@ def asking(setting: Setting, runs: int) -> Iterator[Row]:
     try:
         for threads in ("1", "16"):
             many = "1 thread" if threads == "1" else f"{threads} threads"
-            ours, theirs = _both(setting, runs, "uncached", threads, "1.5")
+            raw = Figures()
+
+            def bare(threads: str = threads, raw: Figures = raw) -> None:
+                raw.runs.append(setting.probe("raw-https", threads, "1"))
+
+            ours, theirs = _both(setting, runs, "uncached", threads, "1", after=bare)
             yield Row(f"tokens asked for, {many}", "/s", ours, theirs, more_is_better=True)
-            raw = Figures([setting.probe("raw-https", threads, "1.5") for _ in range(runs)])
             yield Row(
                 f"tokens asked for, {many}",
                 "/s",
@@ -180,14 +190,16 @@ def asking(setting: Setting, runs: int) -> Iterator[Row]:
 
 def signing(setting: Setting, runs: int) -> Iterator[Row]:
     """The software signer beside OpenSSL's own measure."""
-    runs = min(runs, _FEW)
-    raw = Figures([_openssl() for _ in range(runs)])
-    for algorithm in ("RS256", "PS256"):
-        ours = Figures([setting.probe("signatures", algorithm, "1") for _ in range(runs)])
+    raw, signed = Figures(), {"RS256": Figures(), "PS256": Figures()}
+    for _ in range(min(runs, _FEW)):
+        raw.runs.append(_openssl())
+        for algorithm, figures in signed.items():
+            figures.runs.append(setting.probe("signatures", algorithm, "1"))
+    for algorithm, figures in signed.items():
         yield Row(
             f"signatures, software, {algorithm}",
             "/s",
-            ours,
+            figures,
             raw,
             against="openssl speed rsa2048",
             aim=0.85,

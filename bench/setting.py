@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,21 @@ class Setting:
             stdout=subprocess.PIPE,
             text=True,
         )
+
+    def command(self) -> float:
+        """Run ``azcert token`` with sealed files; return the seconds until it has ended."""
+        where = ["--tenant", TENANT, "--certificate", self.certificate, "--authority", self.authority]
+        who = ["--client-id", CLIENT, "--disable-instance-discovery"]
+        scope = ["--scope", "https://vault.azure.net/.default"]
+        cache = {"AZCERT_TOKEN_CACHE": f"file:{self.folder / 'tokens'}", "REQUESTS_CA_BUNDLE": self.ca}
+        began = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "azcert", "token", *scope, *where, *who],
+            env={**self._environment(), **cache},
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        return time.perf_counter() - began
 
     def _environment(self) -> dict[str, str]:
         # As after an installation: pip compiles what it installs; a checkout is compiled when it first runs.
