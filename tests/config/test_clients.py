@@ -107,12 +107,32 @@ def test_there_are_fifteen_classes_of_ten_packages() -> None:
     assert len(packages) >= 10
 
 
+def assert_options_are_in(made: Any) -> None:
+    """Look through all that the client is made of for its retry policy, or its settings for AMQP."""
+    seen: set[int] = set()
+    inside, totals, agents = [made], set(), []
+    while inside:
+        each = inside.pop()
+        if id(each) in seen or len(seen) > 20_000:
+            continue
+        seen.add(id(each))
+        if isinstance(each, list | tuple):
+            inside += each
+        found = getattr(each, "__dict__", {})
+        totals |= {value for name, value in found.items() if name in {"total_retries", "retry_total"}}
+        agents += [value for value in found.values() if isinstance(value, str) and "contoso-app" in value]
+        inside += [value for value in found.values() if not isinstance(value, str | bytes | int | type)]
+    assert 5 in totals  # storage keeps a generated policy beside its own, and never asks it
+    assert agents
+
+
 @pytest.mark.parametrize(("module", "name", "section"), CLIENTS, ids=NAMES)
 def test_a_client_is_made_from_its_section(module: str, name: str, section: dict[str, Any]) -> None:
     with azcert.AzureClients.from_settings({"Default": OPTIONS, "Mine": section}) as clients:
         made = clients.get(cls(module, name), "Mine")
         assert type(made) is cls(module, name)
         assert clients.get(cls(module, name), "mine") is made
+        assert_options_are_in(made)
 
 
 @pytest.mark.parametrize(("module", "name", "section"), CLIENTS, ids=NAMES)
@@ -122,6 +142,7 @@ async def test_an_asynchronous_client_is_made_from_the_same_section(
     async with azcert.aio.AzureClients.from_settings({"Default": OPTIONS, "Mine": section}) as clients:
         made = clients.get(cls(module, name, aio=True), "Mine")
         assert type(made) is cls(module, name, aio=True)
+        assert_options_are_in(made)
 
 
 async def test_cosmos_is_made_too() -> None:
