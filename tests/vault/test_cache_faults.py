@@ -6,6 +6,7 @@ import asyncio
 import json
 import pickle
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,47 @@ def test_a_herd_makes_one_request() -> None:
         release.set()
         assert {each.result(10) for each in found} == {"one"}
     assert reader.vault.reads == 1
+
+
+def test_a_herd_that_wants_a_missing_secret_makes_one_request_and_each_is_told() -> None:
+    reader = Reader()
+    asked, release = threading.Event(), threading.Event()
+
+    def slow() -> Any:
+        asked.set()
+        release.wait(10)
+        return failed(404)
+
+    reader.vault.fault = slow
+    with ThreadPoolExecutor(READERS) as pool:
+        found = [pool.submit(reader.get) for _ in range(READERS)]
+        assert asked.wait(10)
+        (flight,) = reader.cache._table._flights.values()
+        while len(flight.landed._cond._waiters) < READERS - 1:  # type: ignore[attr-defined]
+            time.sleep(0.01)
+        release.set()
+        for each in found:
+            with pytest.raises(ResourceNotFoundError, match="scripted"):
+                each.result(10)
+    assert reader.vault.reads == 1
+
+
+def test_where_no_thread_can_be_started_the_value_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = Reader()
+    reader.get()
+
+    def full(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", full)
+        for seconds in (85, 150):
+            reader.clock.now = 1000.0 + seconds
+            assert reader.get() == "one"
+    reader.vault.value = "two"
+    reader.get()
+    settled(reader.cache)
+    assert reader.get() == "two"
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -302,6 +344,27 @@ async def test_awaited_a_herd_makes_one_request(aio: Any) -> None:
     found = await asyncio.gather(*(client.get_secret("s") for _ in range(READERS)))
     assert {each.value for each in found} == {"one"}
     assert vault.reads == 1
+
+
+async def test_awaited_a_herd_that_wants_a_missing_secret_makes_one_request_and_each_is_told(
+    aio: Any,
+) -> None:
+    vault, _, _, client = aio
+    vault.fault = lambda: failed(404)
+    found = await asyncio.gather(*(client.get_secret("s") for _ in range(READERS)), return_exceptions=True)
+    assert {type(each) for each in found} == {ResourceNotFoundError}
+    assert vault.reads == 1
+
+
+async def test_awaited_a_value_near_its_end_is_refreshed_in_the_background(aio: Any) -> None:
+    vault, clock, cache, client = aio
+    await client.get_secret("s")
+    vault.value = "two"
+    clock.now += 85
+    assert (await client.get_secret("s")).value == "one"
+    await landed(cache)
+    assert (await client.get_secret("s")).value == "two"
+    assert vault.reads == 2
 
 
 async def test_awaited_a_cancelled_reader_does_not_harm_the_others(aio: Any) -> None:
