@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -87,6 +88,17 @@ def test_different_tokens_do_not_wait_for_each_other(stand: Stand) -> None:
                 assert stand.endpoint.arrived.acquire(timeout=30)
             stand.endpoint.gate.set()
             assert len({one.result().token for one in waiting}) == len(scopes)
+
+
+async def test_tasks_for_different_tokens_do_not_wait_for_each_other(stand: Stand) -> None:
+    scopes = [f"api://{number}/.default" for number in range(20)]
+    stand.endpoint.gate.clear()
+    async with stand.aio() as credential:
+        waiting = [asyncio.create_task(credential.get_token(scope)) for scope in scopes]
+        for _ in scopes:
+            assert await asyncio.to_thread(stand.endpoint.arrived.acquire, timeout=30)
+        stand.endpoint.gate.set()
+        assert len({token.token for token in await asyncio.gather(*waiting)}) == len(scopes)
 
 
 def test_an_error_reaches_all_who_waited_and_nobody_later(stand: Stand) -> None:
@@ -200,6 +212,26 @@ def test_a_server_that_trickles_keeps_nobody_beyond_his_time(stand: Stand, run: 
         return took
 
     assert 0.5 <= run(stand, script) < 5
+
+
+@pytest.mark.parametrize("run", BOTH)
+def test_a_name_that_is_looked_up_for_long_keeps_nobody_beyond_his_time(
+    stand: Stand, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = threading.Event()
+    look_up = socket.getaddrinfo
+
+    def slow(*arguments: Any, **keywords: Any) -> Any:
+        assert found.wait(30)
+        return look_up(*arguments, **keywords)
+
+    async def script(credential: Face) -> None:
+        with pytest.raises(AuthenticationError, match="did not answer in time"):
+            await credential.get_token(SCOPE, timeout=0.3)
+        found.set()
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    run(stand, script)
 
 
 def test_a_caller_with_more_time_goes_on_after_a_leader_with_less(stand: Stand) -> None:
