@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import signal
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -152,7 +153,7 @@ def test_of_two_hosts_that_start_at_once_one_rotates(
     codes = sorted(running.returncode for running in both)
     assert codes in ([0, 0], [0, 3]), "\n----\n".join(said)
     if codes == [0, 3]:
-        assert any("Another host rotates the certificate" in text for text in said)
+        assert any("Another run rotates the certificate" in text for text in said)
     assert sum("switch:" in text for text in said) == 1, said
     after = in_use(source)
     assert after.thumbprint != before.thumbprint
@@ -177,6 +178,7 @@ def test_a_host_that_is_killed_is_waited_for_no_longer_than_its_lease_lasts(
     second = start(source, tmp_path / "two", redis)
     said = second.communicate(timeout=120)[1]
     assert second.returncode == 3, said
+    assert f"process {first.pid} on {socket.gethostname()}" in said
     sign_in(azcert_environment, str(source))
     let_time_pass(redis)
     second = start(source, tmp_path / "two", redis)
@@ -336,3 +338,20 @@ def test_without_redis_nothing_is_rotated_unless_told_so(
     done = azcert(*rotate, "--lease", "none", environment=cache)
     assert done.returncode == 0, done.stderr
     assert registered(azcert_environment) == {in_use(source).thumbprint}
+
+
+def test_a_redis_that_was_set_back_does_not_make_a_host_forget(
+    azcert_environment: AzcertEmulator, redis: RedisServer, source: Path, tmp_path: Path
+) -> None:
+    one = Host(azcert_environment, redis, tmp_path / "one", str(source))
+    assert one.run() is Step.DONE
+    with redis.client() as client:
+        (name,) = client.keys("azcert:rotation:*:journals")
+        earlier = client.hgetall(name)
+        with pytest.raises(Killed):
+            one.rotation(_killed_at_prove).run(force=True)
+        begun = registered(azcert_environment) - {in_use(source).thumbprint}
+        client.delete(name)
+        client.hset(name, mapping=earlier)
+    assert one.run() is Step.DONE
+    assert {in_use(source).thumbprint} == registered(azcert_environment) == begun

@@ -52,7 +52,9 @@ def _guid(context: click.Context, parameter: click.Parameter, value: str | None)
     help="Change the application as who is signed in here (az login, ...), not as itself.",
 )
 @click.option("--overlap", type=DURATION, default="1h", help="How long the old one stays registered; 1h.")
-@click.option("--days", type=click.IntRange(1), metavar="N", help="Validity; its predecessor's without it.")
+@click.option(
+    "--days", type=click.IntRange(1, 3650), metavar="N", help="Validity; its predecessor's without it."
+)
 @click.option(
     "--csr",
     "request_file",
@@ -107,7 +109,7 @@ def rotate(
     With --lease, of several hosts that share SOURCE one rotates at a time; where it dies, another goes on.
 
     Exit codes: 0 done, nothing to do, or waiting, 1 a step failed (the old one still works), 2 wrong usage,
-    3 another host rotates this certificate.
+    3 another host, or a run that was killed here a moment ago, holds the lease.
 
     \b
     Examples:
@@ -155,6 +157,8 @@ def rotate(
             if error.code != "lease-held":
                 raise
             talk(error.message)
+            if as_json:
+                data({"step": "elsewhere"}, as_json=True)
             return _ANOTHER_HOST
         _tell_left(rotation, identity["client_id"])
         return 0

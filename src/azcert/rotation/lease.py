@@ -10,7 +10,9 @@ Hosts with a certificate each hold leases of their own and never wait for each o
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
+import socket
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -55,25 +57,27 @@ class Lease:
         self.application = hashlib.sha256(f"{tenant_id}|{client_id}".lower().encode()).hexdigest()[:32]
         self._base = f"azcert:rotation:{{{self.application}}}"
         self._lifetime = str(int(seconds * 1000))
-        self._mine = secrets.token_hex(16)
+        # Who holds it is told to those who find it held; the rest tells two runs of one process apart.
+        self._mine = f"process {os.getpid()} on {socket.gethostname()}/{secrets.token_hex(16)}"
         self._held = ""
         self._open: redis.Redis | None = None
 
     def acquire(self, old: str) -> None:
         """Take the lease on the certificate of SHA-1 thumbprint *old*.
 
-        :raises ConfigurationError: ``lease-held``: another host has it; ``lease-unusable``: Redis does not
-            answer.
+        :raises ConfigurationError: ``lease-held``: another run, here or elsewhere, has it;
+            ``lease-unusable``: Redis does not answer.
         """
         name = self._name(old)
         taken = self._do(lambda client: client.set(name, self._mine, nx=True, px=int(self._lifetime)))
         if taken:
             self._held = name
             return
+        holder: Any = self._do(lambda client: client.get(name)) or b"another host"
         left: Any = self._do(lambda client: client.pttl(name))
         raise ConfigurationError(
-            f"Another host rotates the certificate {old}; its lease at {self._address} ends in "
-            f"{max(0, int(left)) // 1000 + 1} s unless it goes on.",
+            f"Another run rotates the certificate {old}: {_shown(holder)}. Its lease at {self._address} ends "
+            f"in {max(0, int(left)) // 1000 + 1} s unless it goes on.",
             code="lease-held",
             remedy="Nothing needs to be done here: the next run looks again.",
         )
@@ -142,3 +146,7 @@ class Lease:
                 code="lease-unusable",
                 remedy="Check that Redis; where only this host rotates the certificate: --lease none.",
             ) from error
+
+
+def _shown(holder: bytes) -> str:
+    return holder.decode("ascii", "replace").rpartition("/")[0] or "another host"

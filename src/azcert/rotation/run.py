@@ -129,8 +129,11 @@ class Rotation:
             elif journal is None and (force or self.is_due()):
                 by_authority = self._rules.by_authority
                 journal = begin(self._place, self._registrar, self._record, by_authority=by_authority)
+            if journal is None and answer is not None:
+                self._tell(Step.DONE)
+                return Step.DONE
             if journal is None:
-                return None if answer is None else Step.DONE
+                return None
             if self._rules.by_authority and not journal.by_authority:
                 raise begun_otherwise(self._place)
             self._record.write(journal)

@@ -50,16 +50,19 @@ class SharedRecord:
 
     def read(self) -> Journal | None:
         """Return the journal of the certificate in use, whichever host has written it."""
-        shared = self._shared()
-        if shared is None:
-            return self._local.read()
-        current = self._place.current().thumbprint
-        return None if shared.retired_at is not None and current != shared.old else shared
+        mine, shared = self._local.read(), self._shared()
+        if shared is None or self._outlives(mine, shared):
+            return mine
+        return (
+            None
+            if shared.retired_at is not None and self._place.current().thumbprint != shared.old
+            else shared
+        )
 
     def superseded(self) -> Journal | None:
         """Return what this host had begun where another one, which did not know of it, has begun as well."""
         mine, shared = self._local.read(), self._shared()
-        if mine is None or shared is None or mine.successor is None:
+        if mine is None or mine.successor is None or shared is None or self._outlives(mine, shared):
             return None
         known = {shared.old, shared.successor.thumbprint if shared.successor else None}
         return None if mine.successor.thumbprint in known else mine
@@ -67,9 +70,9 @@ class SharedRecord:
     def settle(self) -> None:
         """Make the local journal the shared one; remove a key of ours that another host gave up."""
         mine, shared = self._local.read(), self._shared()
-        if shared is None:
+        if mine is None or shared is None or self._outlives(mine, shared):
             return
-        if mine is not None and mine.staged != shared.staged:
+        if mine.staged != shared.staged:
             self._place.discard(mine.staged)
         if shared.retired_at is None:
             self._local.write(shared)
@@ -116,6 +119,11 @@ class SharedRecord:
         journals = [unseal(note, current, application=self._lease.application) for note in notes]
         about = [each for each in journals if each is not None and _is_about(each, current.thumbprint)]
         return min(about, key=lambda each: each.old != current.thumbprint, default=None)
+
+    def _outlives(self, mine: Journal | None, shared: Journal) -> bool:
+        """Tell whether Redis, set back to an older state, knows only of the rotation before ours."""
+        current = self._place.current().thumbprint
+        return mine is not None and mine.old == current != shared.old
 
     def _old(self) -> str:
         """Return which certificate is being replaced: what the lease is on."""
