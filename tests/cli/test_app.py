@@ -66,6 +66,17 @@ def test_a_name_that_is_taken_is_not_given_twice_unasked() -> None:
     assert azcert("app", "create", " ").returncode == 2
 
 
+def test_a_name_cannot_steer_the_terminal(azcert_environment: AzcertEmulator) -> None:
+    app = azcert_environment.world.documents.get("app", CLIENT_ID) or {}
+    app["displayName"] = "\x1b]0;gone\x07\x1b[2J"
+    azcert_environment.world.documents.put("app", CLIENT_ID, app)
+    for command in (["list"], ["show", CLIENT_ID]):
+        done = azcert("app", *command)
+        assert done.returncode == 0
+        assert "gone" in done.stdout
+        assert "\x1b" not in done.stdout + done.stderr
+
+
 def test_the_tenant_is_told_by_graph_where_nobody_named_it(
     azcert_environment: AzcertEmulator, tmp_path: Path
 ) -> None:

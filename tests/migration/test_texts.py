@@ -79,6 +79,13 @@ def test_two_secrets_in_one_file_are_refused() -> None:
         dotenv.rewrite(text, dotenv.find(text)[0], "/etc/a.pem")
 
 
+@pytest.mark.parametrize("name", ["AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT_CERTIFICATE_PASSWORD"])
+def test_a_certificate_beside_the_secret_is_not_hidden_behind_another(name: str) -> None:
+    text = f"{name}=x\nAZURE_CLIENT_ID=c\nAZURE_CLIENT_SECRET=a\n"
+    with pytest.raises(ConfigurationError, match=f"{name} stands beside AZURE_CLIENT_SECRET"):
+        dotenv.rewrite(text, dotenv.find(text)[0], "/etc/a.pem")
+
+
 def test_a_section_is_changed_and_every_other_byte_stays() -> None:
     (found,) = sections().find(JSON)
     assert found.section == "KeyVault"
@@ -253,6 +260,14 @@ def test_yaml_and_toml_keep_their_comments_and_order(
             "2 secrets",
         ),
         ('{"A": {"ClientId": "c", "ClientCredentials": [{"ClientSecret": "s"}]}}', "no SourceType"),
+        (
+            '{"A": {"ClientId": "c", "ClientSecret": "s", "certificate": "b.pem"}}',
+            "certificate stands beside",
+        ),
+        (
+            '{"A": {"ClientId": "c", "ClientSecret": "s", "ClientCertificatePassword": "p"}}',
+            "clientcertificatepassword stands beside",
+        ),
     ],
 )
 def test_what_is_not_changed_is_left_to_its_owner_with_the_commands(text: str, word: str) -> None:

@@ -15,6 +15,7 @@ from azcert.cli.directory_identity import registrations
 from azcert.cli.output import data, json_option, talk
 from azcert.cli.password import can_ask
 from azcert.cli.settings_files import as_appsettings, as_env, write
+from azcert.inventory.writers.text import plain
 
 if TYPE_CHECKING:
     from azcert.certificate.model import Certificate
@@ -130,7 +131,7 @@ def list_(*, name: str | None, as_json: bool, **identity: Any) -> None:
             return
         for each in client.list(condition=condition):
             ends = [key.end for key in each.keys]
-            data(f"{each.app_id}  {day(max(ends)) if ends else 'no certificate'}  {each.display_name}")
+            data(f"{each.app_id}  {day(max(ends)) if ends else 'no certificate'}  {plain(each.display_name)}")
 
 
 @app.command("show", short_help="Show one with its credentials.")
@@ -151,7 +152,7 @@ def show(*, name: str, as_json: bool, **identity: Any) -> None:
     if as_json:
         data(described(application), as_json=True)
         return
-    data(f"name       {application.display_name}")
+    data(f"name       {plain(application.display_name)}")
     data(f"client id  {application.app_id}")
     data(f"object id  {application.id}")
     print_credentials(application)
@@ -220,7 +221,7 @@ def remove_certificate(*, name: str, key: str, yes: bool, **identity: Any) -> No
         if not yes and _is_last(application, found):
             _confirm_last(application, found)
         client.remove_certificate(application.id, found.key_id)
-    talk(f"Removed {found.thumbprint} from {application.display_name}.")
+    talk(f"Removed {found.thumbprint} from {plain(application.display_name)}.")
 
 
 app.add_command(grant)
@@ -241,7 +242,9 @@ def _require_new(client: Registrations, name: str) -> None:
 def _confirm_last(application: Application, key: KeyCredential) -> None:
     from azcert.errors import RegistrationError
 
-    text = f"{key.thumbprint} is the last credential with which {application.display_name} can sign in."
+    text = (
+        f"{key.thumbprint} is the last credential with which {plain(application.display_name)} can sign in."
+    )
     if not can_ask():
         raise RegistrationError(text, code="last-credential", remedy="Add --yes to remove it all the same.")
     click.confirm(f"{text} Remove it?", abort=True, err=True)
@@ -273,7 +276,7 @@ def _find_key(application: Application, wanted: str) -> KeyCredential:
             return key
     known = ", ".join(key.thumbprint for key in application.keys) or "none"
     raise RegistrationError(
-        f"{application.display_name} has no certificate {wanted}.",
+        f"{plain(application.display_name)} has no certificate {wanted}.",
         code="not-found",
         remedy=f"It has: {known}.",
     )

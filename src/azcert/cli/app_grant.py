@@ -10,6 +10,7 @@ import click
 from azcert.cli.credential_options import credential_options
 from azcert.cli.directory_identity import registrations, role_assignments
 from azcert.cli.output import data, talk
+from azcert.inventory.writers.text import plain
 from azcert.registration.roles import ROLES
 
 __all__ = ["grant"]
@@ -58,7 +59,7 @@ def grant(
             return
         given = roles.assign(resource, role, principal)
     talk(
-        f"{application.display_name} has the role {azure_role} in {vault} now; Azure may take some minutes."
+        f"{plain(application.display_name)} has the role {azure_role} in {vault} now; Azure may take some minutes."
         if given
-        else f"{application.display_name} had the role {azure_role} in {vault} already."
+        else f"{plain(application.display_name)} had the role {azure_role} in {vault} already."
     )

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from azcert.cli.output import data
+from azcert.inventory.writers.text import plain
 
 if TYPE_CHECKING:
     from azcert.registration.model import Application, KeyCredential, PasswordCredential
@@ -17,10 +18,12 @@ def print_credentials(application: Application) -> None:
     """Print a line for each certificate and secret, with the days it has left."""
     now = dt.datetime.now(dt.UTC)
     for key in application.keys:
-        data(f"certificate  {key.thumbprint}  {_left(key, now)}  {key.display_name or ''}".rstrip())
+        data(f"certificate  {key.thumbprint}  {_left(key, now)}  {plain(key.display_name or '')}".rstrip())
     for password in application.passwords:
         hint = f"{password.hint or ''}***"
-        data(f"secret       {hint:<40}  {_left(password, now)}  {password.display_name or ''}".rstrip())
+        data(
+            f"secret       {hint:<40}  {_left(password, now)}  {plain(password.display_name or '')}".rstrip()
+        )
 
 
 def _left(credential: KeyCredential | PasswordCredential, now: dt.datetime) -> str:

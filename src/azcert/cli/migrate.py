@@ -203,6 +203,7 @@ def _offer_removal(
     """Remove the old secret if that is wanted, after a proof that the settings as they are now sign in."""
     from azcert.cli.directory_identity import registrations
     from azcert.errors import ConfigurationError
+    from azcert.inventory.writers.text import plain
     from azcert.migration.run import removable_secret
     from azcert.sources.open import open_source
 
@@ -231,7 +232,7 @@ def _offer_removal(
         opened.close()
     with registrations(**identity) as client:
         object_id, secret = removable_secret(settings, client)
-        name = f"{secret.hint}*** ({secret.display_name or secret.key_id})"
+        name = f"{secret.hint}*** ({plain(secret.display_name or secret.key_id)})"
         if not agreed and not click.confirm(f"Remove the secret {name}? Does nothing else use it?", err=True):
             return
         client.remove_password(object_id, secret.key_id)

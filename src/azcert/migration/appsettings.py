@@ -31,6 +31,14 @@ _ITEM_DEPTH = 3
 _SECRET = "clientsecret"  # noqa: S105 - a key in lower case
 _IN_SECRETS = re.compile(rf"{_SECRET}|{_LISTS}:\d+:{_SECRET}")
 _PLACES = re.compile(rf"certificate|clientcertificatepath|{_LISTS}:\d+:certificatediskpath")
+_BESIDE = (
+    "certificate",
+    "clientcertificate",
+    "clientcertificatepath",
+    "clientcertificatepassword",
+    "certificatediskpath",
+    "certificatepassword",
+)
 # Keys and names that sections of Microsoft.Identity.Web have and others have not.
 _WEB_KEYS = {
     "instance",
@@ -139,6 +147,7 @@ class _Section:
             )
         secret = secrets[0]
         item = next(name for name, each in self.own.items() if each is secret).rpartition(":")[0]
+        self._require_no_certificate(secret, item)
         if item:
             kind = self.own.get(f"{item}:sourcetype")
             self._require(kind, _OF_SECRETS)
@@ -170,6 +179,17 @@ class _Section:
                 f"Add the certificate to the list by hand, and remove {secret.key}",
             )
         return [(secret, _web_list(secret.key, source))]
+
+    def _require_no_certificate(self, secret: Member, item: str) -> None:
+        """Check that no other key would be left that says what ours will."""
+        prefix = f"{item}:" if item else ""
+        beside = next((name for name in _BESIDE if self._text(prefix + name)), None)
+        if beside is not None:
+            raise _not_rewritable(
+                self.identity,
+                f"{beside} stands beside {secret.key}, which goes before it",
+                f"Remove the one that is not used: {secret.key} where that certificate signs in",
+            )
 
     def _require(self, selector: Member | None, wanted: set[str]) -> None:
         if selector is None or not _is(selector, wanted):

@@ -13,6 +13,7 @@ __all__ = ["find", "rewrite"]
 
 _SECRET = "AZURE_CLIENT_SECRET"  # noqa: S105 - the variable's name
 _CERTIFICATE = "AZURE_CLIENT_CERTIFICATE_PATH"
+_BESIDE = (_CERTIFICATE, "AZURE_CLIENT_CERTIFICATE_PASSWORD")
 # NAME=value, perhaps exported, in quotes, or with a comment behind, as shells and dotenv read it.
 _LINE = re.compile(
     r"""^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)(?P<equals>[ \t]*=[ \t]*)"""
@@ -42,7 +43,7 @@ def find(text: str) -> list[Identity]:
 def rewrite(text: str, identity: Identity, source: str) -> Change:
     """Return the text with *source* in the place of the secret.
 
-    :raises ConfigurationError: ``not-rewritable``: the secret is given twice.
+    :raises ConfigurationError: ``not-rewritable``: the secret is given twice, or a certificate beside it.
     """
     del identity
     lines = [match for match in _LINE.finditer(text) if match["name"] == _SECRET]
@@ -52,6 +53,14 @@ def rewrite(text: str, identity: Identity, source: str) -> Change:
             code="not-rewritable",
             remedy="Leave the one that counts, the last, and run it again.",
         )
+    for match in _LINE.finditer(text):
+        if match["name"] in _BESIDE and _value(match["value"]):
+            raise ConfigurationError(
+                f"{match['name']} stands beside {_SECRET}, which goes before it.",
+                code="not-rewritable",
+                remedy=f"Remove the one of them that is not used: {_SECRET} where that certificate signs in "
+                "(azcert sign-test, azcert token).",
+            )
     match = lines[0]
     new = f"{_CERTIFICATE}{match['equals']}{shlex.quote(source)}"
     begin, end = match.start("name"), match.end("value")
