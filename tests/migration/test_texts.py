@@ -366,6 +366,40 @@ def test_a_layer_with_the_secret_alone_takes_the_ids_from_the_settings_below(tmp
         assert "ClientCredentials" in settings.change("/etc/a.pem").text
 
 
+def test_a_layer_over_settings_that_say_which_kind_it_is_says_it_anew(tmp_path: Path) -> None:
+    ids = {"TenantId": TENANT, "ClientId": CLIENT}
+    base = write(
+        tmp_path / "appsettings.json",
+        {
+            "AzureAd": {
+                "Instance": "https://x/",
+                **ids,
+                "ClientCredentials": [{"SourceType": "ClientSecret"}],
+            },
+            "Vault": {**ids, "credential": "ClientSecretCredential"},
+        },
+    )
+    flat = {"AzureAd:ClientCredentials:0:ClientSecret": "s", "Vault:ClientSecret": "t"}
+    secrets = write(tmp_path / "id" / "secrets.json", flat)
+    for section in ("AzureAd", "Vault"):
+        settings = opened(secrets, base=base, section=section)
+        settings.write(settings.change(NEW))
+        settings.backup.unlink()
+    layer = tmp_path / "appsettings.Production.json"
+    layer.write_bytes(secrets.read_bytes())
+    assert json.loads(layer.read_text()) == {
+        "AzureAd:ClientCredentials:0:SourceType": "Path",
+        "AzureAd:ClientCredentials:0:CertificateDiskPath": NEW,
+        "Vault:Credential": "ClientCertificateCredential",
+        "Vault:Certificate": NEW,
+    }
+    settings_of_both = load_settings(base, environ={})
+    for section in ("AzureAd", "Vault"):
+        spec = choose_credential(settings_of_both.section(section), {})
+        assert spec is not None
+        assert (spec.kind, tuple(spec.arguments["certificate"])) == ("CertificateCredential", (NEW,))
+
+
 def test_where_the_secret_is_instead_is_said(tmp_path: Path) -> None:
     bare = {"UserSecretsId": "ours", "AzureAd": {"TenantId": "t", "ClientId": "c"}}
     base = write(tmp_path / "appsettings.json", bare)

@@ -58,8 +58,9 @@ def grant(
             data(shlex.join(command))
             return
         given = roles.assign(resource, role, principal)
+    app = plain(application.display_name)
     talk(
-        f"{plain(application.display_name)} has the role {azure_role} in {vault} now; Azure may take some minutes."
+        f"{app} has the role {azure_role} in {vault} now; Azure may take some minutes."
         if given
-        else f"{plain(application.display_name)} had the role {azure_role} in {vault} already."
+        else f"{app} had the role {azure_role} in {vault} already."
     )

@@ -149,25 +149,19 @@ class _Section:
         item = next(name for name, each in self.own.items() if each is secret).rpartition(":")[0]
         self._require_no_certificate(secret, item)
         if item:
-            kind = self.own.get(f"{item}:sourcetype")
-            self._require(kind, _OF_SECRETS)
-            assert kind is not None  # noqa: S101 - required
-            return [
-                (kind, [(kind.key, "Path")]),
-                (secret, [(_like(secret.key, "CertificateDiskPath"), source)]),
-            ]
-        for name in ("credential", "credentialsource"):
-            selector = self.own.get(name)
-            if selector is None:
+            self._require(f"{item}:sourcetype", "SourceType")
+            pair = (_like(secret.key, "CertificateDiskPath"), source)
+            return self._switch(f"{item}:sourcetype", "SourceType", "Path", secret, pair)
+        for name in ("Credential", "CredentialSource"):
+            kind = self._text(name.lower())
+            if kind is None:
                 continue
-            if name == "credentialsource" and _is(selector, {"environment"}):
+            if name == "CredentialSource" and _short(kind) == "environment":
                 return [(secret, [(_like(secret.key, "ClientCertificatePath"), source)])]
-            self._require(selector, _OF_SECRETS)
-            suffix = "Credential" if str(selector.text).lower().endswith("credential") else ""
-            return [
-                (selector, [(selector.key, f"ClientCertificate{suffix}")]),
-                (secret, [(_like(secret.key, "Certificate"), source)]),
-            ]
+            self._require(name.lower(), name)
+            suffix = "Credential" if kind.lower().endswith("credential") else ""
+            pair = (_like(secret.key, "Certificate"), source)
+            return self._switch(name.lower(), name, f"ClientCertificate{suffix}", secret, pair)
         if not self._is_web():
             return [(secret, [(_like(secret.key, "Certificate"), source)])]
         if any(
@@ -191,14 +185,25 @@ class _Section:
                 f"Remove the one that is not used: {secret.key} where that certificate signs in",
             )
 
-    def _require(self, selector: Member | None, wanted: set[str]) -> None:
-        if selector is None or not _is(selector, wanted):
-            found = "no SourceType" if selector is None else f"{selector.key} {selector.text}"
+    def _require(self, name: str, written: str) -> None:
+        """Check that the key which says what kind of credential it is says: a secret."""
+        kind = self._text(name)
+        if kind is None or _short(kind) not in _OF_SECRETS:
             raise _not_rewritable(
                 self.identity,
-                f"{found} stands beside the secret, which then is not used",
+                f"{f'no {written}' if kind is None else f'{written} {kind}'} stands beside the secret, which "
+                "then is not used",
                 "Remove the secret by hand, or that key",
             )
+
+    def _switch(
+        self, name: str, written: str, kind: str, secret: Member, pair: tuple[str, Value]
+    ) -> list[Edit]:
+        """Return the edits that change the kind of credential, in this layer where a lower one says it."""
+        own = self.own.get(name)
+        if own is None:
+            return [(secret, [(_like(secret.key, written), kind), pair])]
+        return [(own, [(own.key, kind)]), (secret, [pair])]
 
     def _is_web(self) -> bool:
         last = self.name.rpartition(":")[2].lower()
@@ -217,8 +222,8 @@ class _Section:
         return self.own[name].text if name in self.own else self.below.get(name)
 
 
-def _is(selector: Member, wanted: set[str]) -> bool:
-    return str(selector.text).strip().lower().removesuffix("credential") in wanted
+def _short(kind: str) -> str:
+    return kind.strip().lower().removesuffix("credential")
 
 
 def _like(key: str, name: str) -> str:
