@@ -114,3 +114,14 @@ def test_the_certificate_is_named_once(source: Path) -> None:
     done = azcert("rotate", source, "--object-id", OBJECT_ID, "--certificate", source)
     assert done.returncode == 2
     assert "SOURCE is the certificate" in done.stderr
+
+
+def test_a_password_is_not_taken_from_the_command_line(source: Path) -> None:
+    done = azcert("rotate", source, "--object-id", OBJECT_ID, "--lease", "rediss://:word@redis.contoso.com")
+    assert done.returncode == 2
+    assert "AZCERT_LEASE" in done.stderr
+    assert "word@" not in done.stderr
+    variable = {"AZCERT_LEASE": "redis://:word@127.0.0.1:1"}
+    done = azcert("rotate", source, "--object-id", OBJECT_ID, "--force", environment=variable)
+    assert done.returncode == 1
+    assert "The lease between hosts at redis://127.0.0.1:1 cannot be had" in done.stderr

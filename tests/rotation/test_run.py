@@ -112,6 +112,21 @@ def test_a_new_certificate_is_used_only_once_entra_knows_it(
     sign_in(azcert_environment, source)
 
 
+def test_no_cache_that_others_share_answers_a_proof(
+    azcert_environment: AzcertEmulator, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZCERT_TOKEN_CACHE", f"file:{tmp_path / 'cache'}")
+    steps: dict[Step, int] = {}
+    run = rotation(
+        azcert_environment,
+        source,
+        tmp_path,
+        told=lambda step: steps.update({step: len(azcert_environment.record)}),
+    )
+    assert run.run(force=True) is Step.DONE
+    assert steps[Step.SWITCH] - steps[Step.PROVE] == 2, "each of them asked Entra ID"
+
+
 def test_abort_undoes_what_is_not_in_use_yet(
     azcert_environment: AzcertEmulator, source: str, tmp_path: Path
 ) -> None:

@@ -38,6 +38,14 @@ def _guid(context: click.Context, parameter: click.Parameter, value: str | None)
     return value
 
 
+def _without_password(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse a password where the list of processes shows it."""
+    given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    if given and value and ":" in value.partition("://")[2].rpartition("@")[0]:
+        raise click.BadParameter("everybody here can see this password: put the URL into AZCERT_LEASE.")
+    return value
+
+
 @click.command()
 @click.argument("source")
 @click.option(
@@ -68,6 +76,9 @@ def _guid(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.option(
     "--lease",
     metavar="URL",
+    envvar="AZCERT_LEASE",
+    show_envvar=True,
+    callback=_without_password,
     help="Redis in which hosts with one certificate agree on who rotates; that of AZCERT_TOKEN_CACHE without "
     "it, none for none.",
 )

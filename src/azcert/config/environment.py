@@ -30,5 +30,6 @@ VARIABLES: dict[str, str] = {
     "AZCERT_PKCS11_PIN": "PIN of the PKCS#11 token.",
     "AZCERT_TOKEN_CACHE": "Where tokens are shared between processes, for `azcert token`.",
     "AZCERT_TPM_TCTI": "How the TPM is reached.",
+    "AZCERT_LEASE": "Redis in which hosts agree on who runs `azcert rotate`; else that of the token cache.",
     "AZCERT_STATE": "Folder of the records that `azcert rotate` goes on from.",
 }

@@ -49,7 +49,8 @@ class Prover:
         self._patience = patience
         self._in_a_row = in_a_row
         self._sleep = sleep
-        self._options = options
+        # No cache that others fill: nothing may answer instead of Entra ID.
+        self._options = {"cache": "memory", **options}
 
     def prove(self, certificate: SigningCertificate, *, patience: float | None = None) -> None:
         """Sign in until it works several times in a row.
