@@ -50,6 +50,34 @@ def test_show_never_prints_a_secret(run: CliRunner) -> None:
         assert "[redacted]" in done.output
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "shown"),
+    [
+        ("clientSecret", "$ecret", False),
+        ("clientCertificatePassword", "env:hunter2", False),
+        ("accountKey", "aHVudGVy", False),
+        ("signature", "sv=1", False),
+        ("certificate", "pkcs11:object=a?pin-value=1234", False),
+        ("key", "https://v.vault.azure.net/keys/k", True),
+        ("clientSecret", "$Shared:Secret", True),
+        ("clientCertificatePasswordFrom", "env:PW", True),
+    ],
+)
+def test_show_knows_secrets_from_what_only_names_one(
+    run: CliRunner, tmp_path: Path, key: str, value: str, shown: bool
+) -> None:
+    (tmp_path / "appsettings.json").write_text(json.dumps({"A": {key: value}}))
+    assert (value in run.invoke(config, ["show"]).output) is shown
+
+
+def test_a_password_that_looks_like_a_reference_is_in_no_error(run: CliRunner, tmp_path: Path) -> None:
+    document = {"A": {"tenantId": "t", "clientId": "c", "clientSecret": "$hunter2:x"}}
+    (tmp_path / "appsettings.json").write_text(json.dumps(document))
+    done = run.invoke(config, ["check"])
+    assert (done.exit_code, "hunter2" in done.output) == (1, False)
+    assert "write $$" in done.output
+
+
 def test_show_tells_which_credential_a_section_asks_for(run: CliRunner) -> None:
     done = run.invoke(config, ["show", "good.json", "--section", "KeyVault", "--json"])
     assert json.loads(done.stdout)["credential"] == {"kind": "AzureCliCredential"}

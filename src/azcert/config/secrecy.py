@@ -11,27 +11,30 @@ from azcert._values import words
 __all__ = ["is_secret", "shown"]
 
 _LAST_WORDS = frozenset(
-    {"secret", "secrets", "password", "passwords", "passphrase", "pin", "token", "key", "keys", "sas", "pwd"}
+    {"secret", "secrets", "password", "passwords", "passphrase", "pin", "pwd"}
+    | {"token", "key", "keys", "sas", "signature"}
 )
 _WHOLE = frozenset({"base64encodedvalue", "connectionstring", "privatekey", "sastoken"})
 # Words before "key" that name a key, and do not give one.
 _PUBLIC_KEYS = frozenset({("partition", "key"), ("public", "key")})
 _CARRIES = re.compile(
-    r"(?i)(?:^|[;?&])\s*(?:accountkey|sharedaccesskey|sharedaccesssignature|password|pwd|secret|sig)\s*="
+    r"(?i)(?:^|[;?&])\s*(?:accountkey|sharedaccesskey|sharedaccesssignature|sig|secret"
+    r"|password|passwd|passphrase|pwd|pin|pin-value)\s*="
 )
-_REFERENCE = re.compile(
-    r"(?i)\s*(?:@Microsoft\.KeyVault\(.*\)\s*\Z|\$[A-Za-z_]|(?:env|file|fd|credential|keyring):)"
-)
+# A password may begin with a dollar sign: only a path of sections is surely a reference.
+_REFERENCE = re.compile(r"(?i)\s*(?:@Microsoft\.KeyVault\(.*\)\s*\Z|\$[a-z_][\w.\- ]*:)")
 
 
 def is_secret(key: str, text: str | None = None) -> bool:
     """Tell whether the value at *key* must not be shown, judged by the key's words and by its *text*.
 
-    A value that only says where a secret is (a reference, ``env:NAME``) is none.
+    A value that only says where a secret is (a reference, a key's address) is none.
     """
-    if text is not None and (not text or _REFERENCE.match(text)):
+    if text is None:
+        return _named_secret(key)
+    if not text or _REFERENCE.match(text):
         return False
-    return _named_secret(key) or (text is not None and carries_secret(text))
+    return carries_secret(text) or (_named_secret(key) and not text.startswith("https://"))
 
 
 def carries_secret(text: str) -> bool:

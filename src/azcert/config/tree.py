@@ -9,6 +9,7 @@ from azcert._values import nearest
 from azcert.config.layers import Layer, fold
 from azcert.config.origin import Entry, Origin, Place, wrong
 from azcert.config.references import KeyVaultReference, read_key_vault_reference, section_reference
+from azcert.config.secrecy import is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -155,13 +156,15 @@ class Tree:
             for depth in range(each.key.count(":"))
         }
         near = nearest(target, paths)
+        # What looks like a reference may be a password.
+        shown = "a section" if is_secret(entry.key) else f"the section {target}"
         return wrong(
             entry,
-            f"refers to {target}, which these settings do not have",
+            f"refers to {shown}, which these settings do not have",
             code="dangling-reference",
             remedy=f"Did you mean ${near}?"
             if near
-            else f"Add the section {target}, or write $$ for a text that begins with a dollar sign.",
+            else f"Add {shown}, or write $$ for a text that begins with a dollar sign.",
         )
 
     @staticmethod
