@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 EXAMPLES = int(os.environ.get("AZCERT_TEST_WIRES", "15"))
 SCOPES = ("https://vault.azure.net/.default", "api://orders/.default")
 TENANTS = (TENANT, "contoso.onmicrosoft.com")
-TRIES = 4
+TRIES = 7
+"""Three repetitions after broken connections and three after refusals."""
 LONG = 7200.0
 FAULTS: dict[str, Callable[[], Answer]] = {
     "reset": lambda: Answer(broken="reset"),

@@ -117,6 +117,33 @@ def test_an_error_reaches_all_who_waited_and_nobody_later(stand: Stand) -> None:
     assert len(stand.endpoint.seen) == 2
 
 
+@pytest.mark.parametrize("run", BOTH)
+def test_an_outage_is_told_to_all_who_waited_and_not_tried_by_each(stand: Stand, run: Runner) -> None:
+    counters = Counters()
+    stand.endpoint.always = Answer(503)
+    stand.endpoint.gate.clear()
+
+    async def script(credential: Any) -> list[Any]:
+        real = getattr(credential, "credential", None)
+
+        async def ask() -> Any:
+            # Each comes a moment later than the one before, and so has a moment more.
+            if real is not None:
+                return await asyncio.to_thread(real.get_token, SCOPE)
+            return await credential.get_token(SCOPE)
+
+        asking = [asyncio.create_task(ask()) for _ in range(4)]
+        while counters.count(EventKind.WAITER) < 3:  # noqa: ASYNC110 - what waits may be threads
+            await asyncio.sleep(0.001)
+        stand.endpoint.gate.set()
+        return await asyncio.gather(*asking, return_exceptions=True)
+
+    ends = run(stand, script, on_event=counters)
+    assert {str(end) for end in ends} == {str(ends[0])}
+    assert "tried 4 times" in str(ends[0])
+    assert len(stand.endpoint.seen) == 4
+
+
 async def test_a_cancelled_task_harms_nobody_and_its_token_is_kept(stand: Stand) -> None:
     stand.endpoint.gate.clear()
     async with stand.aio() as credential:

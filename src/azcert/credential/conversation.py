@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from azcert._redact import Secret
@@ -14,7 +15,16 @@ if TYPE_CHECKING:
     from azcert.entra.assertion import AssertionRequest
     from azcert.wire.message import Response
 
-__all__ = ["Conversation"]
+__all__ = ["Conversation", "OutOfTimeError"]
+
+
+class OutOfTimeError(AuthenticationError):
+    """The next try would have come too late for this call; a caller with more time may wait for it.
+
+    ``until`` is when that is, by the monotonic clock.
+    """
+
+    until = math.inf
 
 
 class Conversation:
@@ -39,16 +49,23 @@ class Conversation:
         self.response: Response | None = None
 
     def no_token(
-        self, identity: Identity, reason: str, code: str, again: float | None
+        self,
+        identity: Identity,
+        reason: str,
+        code: str,
+        again: float | None = None,
+        *,
+        until: float | None = None,
     ) -> AuthenticationError:
         """Return the error that says what was tried, how often, and when it can be tried again.
 
         :param again: in seconds since the epoch, or None.
+        :param until: where only time was lacking: the time of the next try, by the monotonic clock.
         """
         wanted = self.wanted
         tried = {0: "not tried now", 1: "tried once"}.get(self.tries, f"tried {self.tries} times")
         when = f" It can be tried again from {moment(again)} on." if again is not None else ""
-        return AuthenticationError(
+        error = (AuthenticationError if until is None else OutOfTimeError)(
             f"Authentication failed: no token for {' '.join(wanted.scopes)} in tenant {wanted.tenant_id} "
             f"from {identity.authority.host} ({tried}): {reason.rstrip('.')}.{when}",
             code=code,
@@ -59,3 +76,6 @@ class Conversation:
             client_id=identity.client_id,
             scopes=list(wanted.scopes),
         )
+        if isinstance(error, OutOfTimeError) and until is not None:
+            error.until = until
+        return error

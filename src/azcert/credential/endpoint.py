@@ -40,6 +40,8 @@ __all__ = ["Endpoint"]
 _LOG = logging.getLogger("azcert.credential")
 
 _REGION_CODE = 100007
+_TICK = 0.05
+"""Seconds by which a request that is given its time may end early."""
 
 
 class Endpoint:
@@ -121,7 +123,7 @@ class Endpoint:
             if not wait:
                 return
             if now + wait > conversation.deadline or not conversation.patient:
-                raise self._unavailable(conversation, backoff)
+                raise self._unavailable(conversation, backoff, wait)
             yield Pause(wait)
 
     def _once(self, conversation: Conversation) -> LongFlow[Issued | Busy]:
@@ -272,13 +274,19 @@ class Endpoint:
         if not conversation.patient or conversation.refused > min(self._rule.total, self._rule.status):
             raise self._unavailable(conversation, backoff)
 
-    def _unavailable(self, conversation: Conversation, backoff: Backoff) -> AuthenticationError:
-        again = backoff.closed_for(self._clock.monotonic())
+    def _unavailable(
+        self, conversation: Conversation, backoff: Backoff, wait: float = 0.0
+    ) -> AuthenticationError:
+        now = self._clock.monotonic()
+        again = backoff.closed_for(now)
+        reason = backoff.reason or "another request is waiting for its answer"
+        in_time = now + wait < conversation.deadline - _TICK
         return conversation.no_token(
             self._identity,
-            backoff.reason or "another request is waiting for its answer",
+            reason,
             UNAVAILABLE,
             self._clock.time() + again,
+            until=None if in_time else max(conversation.deadline, now + max(wait, again)),
         )
 
     def _slot(self, wanted: Wanted, issued: Issued) -> Slot:

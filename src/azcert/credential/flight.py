@@ -5,9 +5,6 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from azcert import errors
-from azcert.credential.wanted import UNAVAILABLE
-
 if TYPE_CHECKING:
     from azcert.credential.tokens import Slot
 
@@ -44,19 +41,15 @@ class Flight:
         """Return the token, raise the error, or return None where the waiter should try for itself.
 
         That is so after a flight without outcome, a refresh that gave up early, and a flight that ran out of
-        time when the waiter still has some.
+        time before a next try (`OutOfTimeError`), if that is in time for the waiter.
 
         :param deadline: the waiter's.
         """
         error = self.error
         if error is None:
             return self.slot
-        early = (
-            isinstance(error, errors.AuthenticationError)
-            and error.code == UNAVAILABLE
-            and deadline > self.deadline
-        )
-        if early or not self.patient:
+        until: float = getattr(error, "until", float("inf"))
+        if deadline > until or not self.patient:
             return None
         raise _own_copy(error)
 

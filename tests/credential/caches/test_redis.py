@@ -77,6 +77,24 @@ def test_an_entry_expires_with_its_token(redis_server: RedisServer) -> None:
         assert 90 < client.ttl(name) <= 100
 
 
+@pytest.mark.parametrize("hours", [-2, 0, 2])
+def test_a_writer_whose_clock_is_wrong_makes_nobody_use_a_token_beyond_its_end(
+    redis_server: RedisServer, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis_server.flush()
+    right = time.time
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(time, "time", lambda: right() + 3600 * hours)
+        RedisCache(redis_server.url, KEYS).put(token_key("a"), token(seconds=1000))
+    found = RedisCache(redis_server.url, KEYS).get(token_key("a"))
+    assert found is not None
+    assert found.expires_on - found.refresh_on == 500
+    if hours < 0:
+        assert found.expires_on < right(), "it counts as ended, and is asked for again"
+    else:
+        assert 990 < found.expires_on - right() <= 1001
+
+
 def test_redis_sees_no_token_client_or_scope(redis_server: RedisServer) -> None:
     redis_server.flush()
     key = token_key("https://vault.azure.net/.default")
@@ -254,8 +272,8 @@ def test_a_wrong_password_is_said_once_without_the_password(
         assert text_of(right) == "kept"
 
 
-def test_an_acl_user_needs_only_four_commands_on_its_prefix(tmp_path: Path) -> None:
-    rules = "user fleet on >word ~azcert:* +get +set +del +eval +ping"
+def test_an_acl_user_needs_only_these_commands_on_its_prefix(tmp_path: Path) -> None:
+    rules = "user fleet on >word ~azcert:* +get +pttl +set +del +eval +ping"
     with started(tmp_path / "acl", "user default off", rules) as server:
         cache = RedisCache(f"redis://fleet:word@127.0.0.1:{server.port}", KEYS)
         cache.check()
@@ -270,7 +288,7 @@ def test_an_acl_user_needs_only_four_commands_on_its_prefix(tmp_path: Path) -> N
 
 
 def test_a_user_who_may_not_write_costs_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    rules = "user reader on >word ~azcert:* +get"
+    rules = "user reader on >word ~azcert:* +get +pttl"
     with started(tmp_path / "acl", rules) as server:
         RedisCache(server.url, KEYS).put(token_key("b"), token("kept by another"))
         cache = RedisCache(server.url, KEYS, username="reader", password="word")

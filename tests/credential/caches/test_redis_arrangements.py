@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 KEYS = ConfiguredKeys(bytes(range(32)))
 BOUND = 3.0
 """Seconds one call may take whose node is gone: three answers of 0.25 s, on a busy machine."""
-USER = "user fleet on >pass%word ~azcert:* +get +set +del +eval +ping"
+USER = "user fleet on >pass%word ~azcert:* +get +pttl +set +del +eval +ping"
 
 
 class Tls:

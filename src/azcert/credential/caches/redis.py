@@ -40,6 +40,8 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger(__name__)
 _LARGEST = 256 * 1024
+_CLOCKS_AGREE = 2.0
+"""Seconds: times are kept as whole ones, and answers take a moment."""
 _FIRST_PAUSE = 0.005
 _LONGEST_PAUSE = 0.1
 # Deletes the lease only if it is still ours: after its deadline it may be another's.
@@ -95,11 +97,11 @@ class RedisCache:
         if sealing is None:
             return None
         name = self._entry(sealing.name(key))
-        sealed = self._sealed(name)
+        sealed, left = self._sealed_with_rest(name)
         if sealed is None:
             return None
         try:
-            return sealing.unseal(key, sealed)
+            return _by_our_clock(sealing.unseal(key, sealed), left)
         except DamagedEntryError as error:
             self._log.warning("damaged", "%s It is not used (%s in %s).", error.message, name, self._address)
             return None
@@ -200,6 +202,20 @@ class RedisCache:
         value: Any = self._try(lambda client: client.get(entry), None)
         return value if isinstance(value, bytes) else None
 
+    def _sealed_with_rest(self, entry: str) -> tuple[bytes | None, int]:
+        """Return the entry with the milliseconds it has left; below 0 if Redis does not say."""
+
+        def look(client: redis.Redis) -> list[Any]:
+            with client.pipeline(transaction=False) as both:
+                both.get(entry)
+                both.pttl(entry)
+                found: list[Any] = both.execute()
+                return found
+
+        nothing: list[Any] = [None, -1]
+        value, left = self._try(look, nothing)
+        return (value if isinstance(value, bytes) else None), left
+
     def _release(self, lease: str, mine: str) -> None:
         self._try(lambda client: client.eval(_RELEASE, 1, lease, mine), None)
 
@@ -260,3 +276,16 @@ class RedisCache:
         except AzcertError as error:
             self._log.warning(f"key {error.code}", "Tokens are not kept in %s: %s", self._address, error)
             return None
+
+
+def _by_our_clock(token: StoredToken, left: int) -> StoredToken:
+    """Return the token with its times as this host's clock has them, never later than they were written.
+
+    The host that wrote them may have another clock; how long the entry has left is the same for all.
+
+    :param left: milliseconds, by Redis; below 0 if unknown.
+    """
+    ahead = token.expires_on - (time.time() + left / 1000)
+    if left < 0 or ahead < _CLOCKS_AGREE:
+        return token
+    return token._replace(expires_on=int(token.expires_on - ahead), refresh_on=int(token.refresh_on - ahead))
