@@ -62,6 +62,18 @@ def test_who_could_read_the_file_can_read_its_successor(
     assert os.getxattr(source, "system.posix_acl_access") == rights
 
 
+def test_half_written_keys_of_killed_runs_are_removed(
+    azcert_environment: AzcertEmulator, source: Path, work: Path
+) -> None:
+    half = source.with_name(".app.pem.next.0123456789ab.new")
+    another = source.with_name(".app.pem.0123456789ab.new")
+    for path in (half, another):
+        path.write_text("-----BEGIN PRIVATE KEY-----")
+    assert rotation(azcert_environment, str(source), work).run(force=True) is Step.DONE
+    assert not half.exists()
+    assert another.exists(), "which may be somebody else's"
+
+
 def test_a_link_stays_a_link(azcert_environment: AzcertEmulator, source: Path, work: Path) -> None:
     link = work / "current.pem"
     link.symlink_to(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from typing import TYPE_CHECKING
 
 from azcert.certificate.chain import spki_of
@@ -11,10 +12,12 @@ from azcert.sources.key_place import find_key, make_key
 from azcert.sources.signer_place import SignerPlace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from azcert._redact import Secret
     from azcert.certificate.model import Certificate
 
-__all__ = ["find_staged", "made_for", "make_staged"]
+__all__ = ["find_staged", "made_for", "make_staged", "remove_file"]
 
 _ABSENT = {"file-not-found", "no-private-key"}
 
@@ -55,6 +58,16 @@ def made_for(staged: str, certificate: Certificate, *, password: Secret | None) 
             remedy="Begin anew: azcert rotate --abort, then azcert rotate.",
         )
     return found
+
+
+def remove_file(path: Path) -> None:
+    """Remove a key's file if it is there, and what a run left of it that was killed while it wrote.
+
+    No other run is at work: each keeps the record's lock.
+    """
+    path.unlink(missing_ok=True)
+    for half in path.parent.glob(f".{glob.escape(path.name)}.*.new"):
+        half.unlink(missing_ok=True)
 
 
 def _find(staged: str, password: Secret | None) -> SignerPlace | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from azcert.rotation.in_store import judge_in_store, read_staged
 from azcert.rotation.place import Place, refuse_one_certificate
+from azcert.rotation.staged import remove_file
 from azcert.stores.dotnet import DotnetStore
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class DotnetPlace(Place):
 
     def discard(self, staged: str) -> None:
         """Remove the staged key's file."""
-        Path(staged).unlink(missing_ok=True)
+        remove_file(Path(staged))
 
     def retire(self, old: str) -> None:
         """Remove the old certificate with its key."""

@@ -14,7 +14,7 @@ from azcert._files import read_file
 from azcert.certificate import formats
 from azcert.errors import AccessError, ConfigurationError
 from azcert.rotation.place import Place
-from azcert.rotation.staged import made_for
+from azcert.rotation.staged import made_for, remove_file
 from azcert.sources.key_file import FileKeyPlace
 from azcert.sources.uri import FileUri, TpmUri
 from azcert.sources.writing import writing
@@ -67,14 +67,16 @@ class FilePlace(Place):
     def discard(self, staged: str) -> None:
         """Remove ``FILE.next``."""
         del staged
-        self._next.unlink(missing_ok=True)
+        remove_file(self._next)
 
     def retire(self, old: str) -> None:
-        """Do nothing: the old one went when its file was replaced."""
+        """Remove what killed runs left: the old one itself went when its file was replaced."""
+        del old
+        remove_file(self._next)
 
     def _check_replaceable(self) -> None:
         """Make a file beside it with its owner, mode and access list, before a key is made for nothing."""
-        probe = self._path.with_name(f".{self._path.name}.{secrets.token_hex(6)}.new")
+        probe = self._path.with_name(f".{self._next.name}.{secrets.token_hex(6)}.new")
         with writing(self._next, when_taken=""):
             probe.touch(0o600, exist_ok=False)
         try:

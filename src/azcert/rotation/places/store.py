@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from azcert.errors import ConfigurationError
 from azcert.rotation.in_store import judge_in_store, read_staged
 from azcert.rotation.place import Place, refuse_one_certificate
+from azcert.rotation.staged import remove_file
 from azcert.rotation.token_objects import remove_staged
 from azcert.sources.uri import FileUri, Pkcs11Uri, StoreUri, TpmUri, parse_source
 from azcert.stores.directory import grants
@@ -98,7 +99,7 @@ class StorePlace(Place):
         if isinstance(uri, Pkcs11Uri):
             remove_staged(place, self.password)
         elif isinstance(uri, FileUri | TpmUri) and uri.path is not None:
-            Path(uri.path).unlink(missing_ok=True)
+            remove_file(Path(uri.path))
 
     def _origin(self, entry: Entry) -> PassphraseFrom | None:
         return self._uri.password or self._store.passphrase_from(entry)
@@ -119,7 +120,7 @@ def _path(staged: str) -> str:
 
 
 def _forget(staged: str) -> None:
-    Path(_path(staged)).unlink(missing_ok=True)
+    remove_file(Path(_path(staged)))
 
 
 def place(uri: StoreUri, *, password: Secret | None, work: Path) -> StorePlace:
