@@ -16,7 +16,7 @@ from azure.keyvault.secrets import SecretClient
 from azure.keyvault.secrets.aio import SecretClient as AsyncSecretClient
 from azure.servicebus import TransportType
 from azure.storage.blob import BlobServiceClient
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
@@ -413,6 +413,7 @@ TREES = st.recursive(
 
 
 @examples(suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
+@example({"vaultUri": VAULT, "headers": [{"x": "y"}, "$Client"]})
 @given(st.dictionaries(KEYWORDS, TREES, max_size=6))
 def test_whatever_stands_where_it_does_not_belong_is_a_message(section: dict[str, Any]) -> None:
     given_settings = load_settings({"Client": section}, environ={})

@@ -9,7 +9,7 @@ from azcert._values import parse_boolean, parse_integer, parse_timespan
 from azcert.config.layers import fold
 from azcert.config.notes import warn_of_secret
 from azcert.config.origin import wrong
-from azcert.config.tree import Tree
+from azcert.config.tree import Tree, circle
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -127,13 +127,22 @@ class Settings(Tree):
         return value
 
     def native(self, name: str) -> Any:
-        """Return a value, list or mapping as plain Python values."""
-        section = self.section(name)
+        """Return a value, list or mapping as plain Python values.
+
+        :raises azcert.errors.ConfigurationError: a reference leads nowhere or in a circle.
+        """
+        return self._native(name, (fold(self.path),))
+
+    def _native(self, name: str, above: tuple[str, ...]) -> Any:
+        section, written = self.section(name), self.written(name)
         names = section.names()
+        if names and written is not None and fold(section.path) in above:
+            raise circle(written)
+        trail = (*above, fold(section.path))
         if names and all(each.isdigit() for each in names):
-            return [section.native(each) for each in sorted(names, key=int)]
+            return [section._native(each, trail) for each in sorted(names, key=int)]  # noqa: SLF001
         if names:
-            return {each: section.native(each) for each in names}
+            return {each: section._native(each, trail) for each in names}  # noqa: SLF001
         entry = self.entry(name)
         if entry is None:
             return None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from azcert.errors import ConfigurationError
 
-__all__ = ["Resolver", "Tree"]
+__all__ = ["Resolver", "Tree", "circle"]
 
 Resolver: TypeAlias = "Callable[[KeyVaultReference, Entry], str]"
 
@@ -80,9 +80,7 @@ class Tree:
         if entry is None or target is None:
             return here
         if fold(path) in seen or len(seen) > _MAX_HOPS:
-            raise wrong(
-                entry, "refers to itself in a circle", code="circular-reference", remedy="Break the circle."
-            )
+            raise circle(entry)
         found = self._follow(target, [*seen, fold(path)])
         if not found and fold(target) not in self._entries:
             raise self._dangling(entry, target)
@@ -138,9 +136,7 @@ class Tree:
                 return self._unresolved(entry, target)
             entry = None if found.text is None else found
         assert entry is not None, "the loop returns for None"  # noqa: S101
-        raise wrong(
-            entry, "refers to itself in a circle", code="circular-reference", remedy="Break the circle."
-        )
+        raise circle(entry)
 
     def _unresolved(self, entry: Entry, target: str) -> Entry | None:
         if ":" not in target:
@@ -195,6 +191,11 @@ class Tree:
     def __iter__(self) -> Iterator[Entry]:
         """Iterate over all values of the section, at any depth, as they are written."""
         return iter([entry for _, entry in self._relative()])
+
+
+def circle(entry: Entry) -> ConfigurationError:
+    """Return the error about a reference that leads back to itself."""
+    return wrong(entry, "refers to itself in a circle", code="circular-reference", remedy="Break the circle.")
 
 
 def _index(entries: Layer) -> dict[str, dict[str, str]]:
