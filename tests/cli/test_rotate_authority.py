@@ -13,7 +13,7 @@ from azcert.certificate.model import Certificate
 from azcert.emulator.ready_made import OBJECT_ID
 from azcert.sources.open import open_source
 from support.authority import Authority
-from support.command import azcert
+from support.command import azcert_here as azcert
 from support.emulated import certificate, rsa_key
 from support.rotating import register, registered, sign_in
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from azcert.emulator.ready_made import CLIENT_ID, OBJECT_ID
-from support.command import azcert
+from support.command import azcert_here as azcert
 from support.rotating import registered, sign_in
 
 if TYPE_CHECKING:
