@@ -119,7 +119,10 @@ def test_activity_tells_which_are_unused(tenant: AzcertEmulator) -> None:
     plant_app(tenant, 5, "active", [used, idle], [never])
     for key, when in ((used, days(-1)), (idle, days(-200))):
         documents.put("graph-sign-in", key["keyId"], {"lastSignInDateTime": when.isoformat()})
-    found = {each["keyId"]: each for each in of("active", lines("--activity"))}
+    whole = lines("--activity")
+    (own,) = of("azcert-demo", whole)
+    assert own["lastUsed"][:10] == f"{days(0):%Y-%m-%d}", "this command signed in with it"
+    found = {each["keyId"]: each for each in of("active", whole)}
     assert "unused" not in codes(found[used["keyId"]])
     assert "unused" in codes(found[idle["keyId"]])
     assert "unused" in codes(found[never["keyId"]])

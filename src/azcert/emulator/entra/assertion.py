@@ -74,8 +74,10 @@ def parse(text: str) -> Assertion:
 
 def verify(
     world: World, assertion: Assertion, app: dict[str, Any], client_id: str, audiences: frozenset[str]
-) -> None:
+) -> str | None:
     """Check everything about *assertion*: algorithm, claims, certificate, signature.
+
+    Returns the id of the certificate on the application that it is signed with, None where a name is trusted.
 
     :param client_id: the form's ``client_id``.
     :param audiences: the accepted values of ``aud``, in lower case.
@@ -92,14 +94,14 @@ def verify(
     if key is not None:
         _check_key(world, key, client_id)
         _check_signature(assertion, key, match[1], HASHES[match[2]], client_id)
-        return
+        return key.key_id
     if app.get("trustedCertificateSubjects"):
         if not certificates:
             raise EntraRefusal(faults.NO_X5C, client=client_id, thumbprint=_shown(thumbprints))
         sni.check(world, app, certificates)
         trusted = RegisteredKey(certificates[0], b"", b"", None, None)
         _check_signature(assertion, trusted, match[1], HASHES[match[2]], client_id)
-        return
+        return None
     if not thumbprints:
         raise EntraRefusal(faults.JWT_INVALID, reason="No certificate thumbprint specified in token header.")
     raise EntraRefusal(faults.KEY_NOT_FOUND, client=client_id, thumbprint=_shown(thumbprints))

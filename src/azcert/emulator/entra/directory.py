@@ -17,7 +17,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 if TYPE_CHECKING:
     from azcert.emulator.world import World
 
-__all__ = ["RegisteredKey", "find_app", "find_tenant", "moment", "registered_keys", "secret_state"]
+__all__ = [
+    "RegisteredKey",
+    "find_app",
+    "find_tenant",
+    "moment",
+    "note_sign_in",
+    "registered_keys",
+    "secret_state",
+]
+
+_MINUTE = 60.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,7 @@ class RegisteredKey:
     sha256: bytes
     start: float | None
     end: float | None
+    key_id: str | None = None
 
     @property
     def thumbprint(self) -> str:
@@ -84,25 +95,42 @@ def registered_keys(world: World, app: dict[str, Any]) -> list[RegisteredKey]:
                 hashlib.sha256(der).digest(),
                 moment(entry.get("startDateTime")),
                 moment(entry.get("endDateTime")),
+                entry.get("keyId"),
             )
         )
     return found
 
 
-def secret_state(world: World, app: dict[str, Any], presented: str) -> str:
-    """Judge a client secret: ``good``, ``wrong``, or ``expired`` where none of the app is valid any more."""
+def note_sign_in(world: World, key_id: str | None) -> None:
+    """Keep when a credential signed in, by the minute, for Graph's report on sign-ins."""
+    if key_id is None:
+        return
+    noted = world.documents.get("graph-sign-in", key_id) or {}
+    last = moment(noted.get("lastSignInDateTime"))
     now = world.clock.now()
-    alive = []
+    if last is None or abs(now - last) >= _MINUTE:
+        text = dt.datetime.fromtimestamp(now, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        world.documents.put("graph-sign-in", key_id, {"lastSignInDateTime": text})
+
+
+def secret_state(world: World, app: dict[str, Any], presented: str) -> tuple[str, str | None]:
+    """Judge a client secret: ``good``, ``wrong``, or ``expired`` where none of the app is valid any more.
+
+    Returns the id of a good one, too.
+    """
+    now = world.clock.now()
+    alive: list[dict[str, Any]] = []
     entries = [entry for entry in _credentials(app, "passwordCredentials") if is_known(world, entry)]
     for entry in entries:
         end = moment(entry.get("endDateTime"))
         if end is not None and end <= now:
             continue
-        alive.append(str(entry.get("secretText") or ""))
+        alive.append(entry)
     if entries and not alive:
-        return "expired"
-    matches = [hmac.compare_digest(secret.encode(), presented.encode()) for secret in alive if secret]
-    return "good" if any(matches) else "wrong"
+        return "expired", None
+    texts = [(entry.get("keyId"), str(entry.get("secretText") or "")) for entry in alive]
+    good = [key for key, text in texts if text and hmac.compare_digest(text.encode(), presented.encode())]
+    return ("good", good[0]) if good else ("wrong", None)
 
 
 def _credentials(app: dict[str, Any], kind: str) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from azcert.emulator.entra import assertion, device, faults, tokens
 from azcert.emulator.entra.clouds import CLOUDS, cloud_of
-from azcert.emulator.entra.directory import find_app, find_tenant, secret_state
+from azcert.emulator.entra.directory import find_app, find_tenant, note_sign_in, secret_state
 from azcert.emulator.entra.faults import EntraRefusal
 from azcert.emulator.entra.resources import GRAPH, find_resource, resource_of_scope
 from azcert.emulator.entra.tenants import check_tenant_name
@@ -237,13 +237,14 @@ def _authenticate(
             raise EntraRefusal(faults.ASSERTION_TYPE)
         request.assertion = assertion.parse(text)
         audiences = _audiences(request, tenant)
-        assertion.verify(world, request.assertion, app, client_id, audiences)
+        note_sign_in(world, assertion.verify(world, request.assertion, app, client_id, audiences))
         return tokens.METHOD_CERTIFICATE
-    state = secret_state(world, app, secret or "")
+    state, key_id = secret_state(world, app, secret or "")
     if state == "expired":
         raise EntraRefusal(faults.SECRETS_EXPIRED, client=client_id)
     if state == "wrong":
         raise EntraRefusal(faults.WRONG_SECRET, client=client_id)
+    note_sign_in(world, key_id)
     return tokens.METHOD_SECRET
 
 

@@ -1,6 +1,7 @@
 """The report on when credentials were last used to sign in, which Graph has in its beta only.
 
-What it says are documents of the kind ``graph-sign-in``: a credential's key id -> ``{"lastSignInDateTime"}``.
+What it says are documents of the kind ``graph-sign-in``: a credential's key id -> ``{"lastSignInDateTime"}``,
+which the token endpoint keeps; the real report is days behind.
 https://learn.microsoft.com/graph/api/reportroot-list-appcredentialsigninactivities
 """
 
