@@ -39,7 +39,9 @@ def columns(months: Counter[tuple[int, int, Kind]], now: dt.datetime) -> Iterato
         yield f'<rect class="{kind}" width="10" height="10" rx="2"/></svg>{kind}s</span>'
     yield '</div>\n<div class="wide">'
     yield from _drawing(shown)
-    yield f"</div>\n<p>{later.total:,} more end later.</p>\n"
+    yield "</div>\n"
+    if later.total:
+        yield f"<p>{later.total:,} more {'ends' if later.total == 1 else 'end'} later.</p>\n"
     yield "<details><summary>The same as a table</summary>\n<table><thead><tr><th scope='col'>Month</th>"
     yield "<th scope='col'>Certificates</th><th scope='col'>Secrets</th></tr></thead>\n<tbody>\n"
     for each in (*shown, later):
