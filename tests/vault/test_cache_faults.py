@@ -423,6 +423,17 @@ async def test_awaited_a_slow_vault_is_waited_for_no_longer_than_the_patience(ai
     assert (await client.get_secret("s")).value == "two"
 
 
+async def test_awaited_settings_switch_the_cache_on() -> None:
+    vault = Vault()
+    settings = {"KeyVault": {"vaultUri": VAULT, "Cache": True}}
+    async with azcert.aio.AzureClients.from_settings(settings) as clients:
+        client = clients.get(
+            AsyncSecretClient, "KeyVault", transport=AsyncScripted(vault), credential=AsyncToken()
+        )
+        assert [(await client.get_secret("s")).value for _ in range(3)] == ["one"] * 3
+    assert vault.reads == 1
+
+
 async def test_awaited_a_write_forgets_the_secret(aio: Any) -> None:
     vault, _, _, client = aio
     await client.get_secret("s")
