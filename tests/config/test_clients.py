@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 import azcert
 import azcert.aio
+from azcert.config.check import check_settings
 from azcert.config.client_plan import plan_client
 from azcert.config.load import load_settings
 from azcert.config.sections import Sections
@@ -413,12 +414,16 @@ TREES = st.recursive(
 
 
 @examples(suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
-@example({"vaultUri": VAULT, "headers": [{"x": "y"}, "$Client"]})
-@given(st.dictionaries(KEYWORDS, TREES, max_size=6))
-def test_whatever_stands_where_it_does_not_belong_is_a_message(section: dict[str, Any]) -> None:
-    given_settings = load_settings({"Client": section}, environ={})
+@example({"vaultUri": VAULT, "headers": [{"x": "y"}, "$Client"]}, {})
+@example({"Credential": None}, {"ClientCredentials": ["$Client:Credential"]})
+@given(st.dictionaries(KEYWORDS, TREES, max_size=6), st.dictionaries(KEYWORDS, TREES, max_size=3))
+def test_whatever_stands_where_it_does_not_belong_is_a_message(
+    section: dict[str, Any], defaults: dict[str, Any]
+) -> None:
+    given_settings = load_settings({"Client": section, "Default": defaults}, environ={})
     with suppress(ConfigurationError):
         assert Sections(given_settings).plan(SecretClient, "Client").arguments["vault_url"]
+    check_settings(given_settings, {"Client": SecretClient})
 
 
 def test_one_credential_serves_all_clients_with_the_same_settings() -> None:

@@ -45,10 +45,9 @@ class Settings(Tree):
         section = self.group(name)
         items = []
         for each in sorted(section.names(), key=_position):
-            item = section.section(each)
-            entry = section.entry(each)
-            if not item and entry is not None:
-                raise wrong(entry, "is a plain value, where a section belongs", code="wrong-type")
+            item, written = section.section(each), section.written(each)
+            if not item and written is not None:
+                raise wrong(written, "is no section, where one belongs", code="wrong-type")
             items.append(item)
         return items
 
