@@ -258,6 +258,18 @@ def test_a_section_that_is_a_text_is_a_connection_string() -> None:
             assert clients.get(BlobServiceClient, "Storage").account_name == "c"
 
 
+def test_a_section_within_another_is_another_client() -> None:
+    url = "https://{}.blob.core.windows.net".format
+    settings = {
+        "Storage": {"Archive": {"serviceUri": url("archive")}, "Images": {"serviceUri": url("images")}},
+        "AzureClients": {"Reports": {"serviceUri": url("reports")}},
+    }
+    with azcert.AzureClients.from_settings(settings) as clients:
+        for section in ("Storage:Archive", "storage:images", "Reports", "AzureClients:Reports"):
+            client = clients.get(BlobServiceClient, section)
+            assert client.account_name == section.rpartition(":")[2].lower()
+
+
 def test_connection_strings_have_a_section_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUSTOMCONNSTR_Bus", f"Endpoint=sb://{BUS}/;SharedAccessKeyName=n;SharedAccessKey=k")
     from azure.servicebus import ServiceBusClient
