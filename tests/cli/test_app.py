@@ -160,7 +160,7 @@ def test_who_may_not_is_told_the_missing_permission(
     weak = ["--client-id", made.stdout.strip(), "--certificate", str(certificate)]
     listed = azcert("app", "list", *weak)
     assert listed.returncode == 1
-    assert "Application.ReadWrite.OwnedBy" in listed.stderr
+    assert "Application.Read.All" in listed.stderr
     assert "Traceback" not in listed.stderr
     unknown = azcert("app", "show", "nobody")
     assert unknown.returncode == 1

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from azcert.inventory.findings import Rules
 from azcert.inventory.ledger import Ledger
-from azcert.inventory.reading import Page
 from azcert.inventory.report import Report
 from azcert.inventory.writers import json_lines, page, prometheus, spreadsheet, table
+from azcert.registration.applications import Page
 from azcert.registration.model import Application, KeyCredential, PasswordCredential
 from support.browser import Reader
 

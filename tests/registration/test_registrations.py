@@ -166,6 +166,9 @@ def test_a_refusal_names_the_missing_permission(
         with pytest.raises(RegistrationError) as refused:
             await face.call("list")
         assert refused.value.details["graph_code"] == "Authorization_RequestDenied"
+        assert "Application.Read.All" in str(refused.value.remedy)
+        with pytest.raises(RegistrationError) as refused:
+            await face.call("create", "new")
         assert "Application.ReadWrite.OwnedBy" in str(refused.value.remedy)
 
     run(azcert_environment, script)
@@ -175,18 +178,18 @@ def test_a_refusal_names_the_missing_permission(
 def test_all_apps_come_page_by_page(azcert_environment: AzcertEmulator, run: Callable[..., Any]) -> None:
     app = azcert_environment.world.documents.get("app", CLIENT_ID)
     assert app is not None
-    for number in range(250):
+    for number in range(1100):
         client_id = f"{number:08d}-aaaa-2222-bbbb-3333cccc4444"
         changes = {"id": f"{number:08d}-0000-1111-2222-bbbbbbbbbbbb", "appId": client_id}
         azcert_environment.world.documents.put("app", client_id, {**app, **changes})
 
     async def script(face: Face) -> None:
         found = await face.call("list")
-        assert len({each.app_id for each in found}) == 251
+        assert len({each.app_id for each in found}) == 1101
 
     run(azcert_environment, script)
     pages = [each for each in azcert_environment.requests if each["path"].endswith("/applications")]
-    assert len(pages) == 3
+    assert len(pages) == 2
 
 
 def test_four_admins_at_once_lose_no_certificate(azcert_environment: AzcertEmulator) -> None:

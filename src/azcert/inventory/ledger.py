@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from azcert.inventory.model import Examined
-    from azcert.inventory.reading import Page, Use
+    from azcert.inventory.reading import Use
+    from azcert.registration.applications import Page
     from azcert.registration.model import KeyCredential, PasswordCredential
 
 __all__ = ["Ledger"]

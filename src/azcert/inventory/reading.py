@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlencode
 
 from azcert.errors import RegistrationError, TransportError
+from azcert.registration.applications import SELECT
 from azcert.registration.graph import refusal
 from azcert.registration.model import Application
 
@@ -16,23 +16,12 @@ if TYPE_CHECKING:
     from azcert.registration.graph import Graph
     from azcert.wire.message import Flow, Response
 
-__all__ = ["Answers", "Page", "Use", "applications", "applications_url", "page", "use_page", "uses_url"]
+__all__ = ["Answers", "Use", "applications", "use_page", "uses_url"]
 
-LARGEST_PAGE = 999
-"""https://learn.microsoft.com/graph/api/application-list; fewer pages are fewer requests to be throttled."""
-
-_SELECT = "id,appId,displayName,keyCredentials,passwordCredentials"
 _OK = 200
 _FORBIDDEN = 403
 _GONE = 404
 _LATER = {424, 429, 500, 502, 503, 504}
-
-
-class Page(NamedTuple):
-    """Some applications, and the address of the next page or None."""
-
-    applications: tuple[Application, ...]
-    following: str | None
 
 
 class Use(NamedTuple):
@@ -40,20 +29,6 @@ class Use(NamedTuple):
 
     key_id: str
     last: dt.datetime
-
-
-def applications_url(graph: Graph) -> str:
-    """Return the address of the first page of all applications."""
-    return (
-        f"{graph.base}/applications?{urlencode({'$select': _SELECT, '$top': str(LARGEST_PAGE)}, safe='$,')}"
-    )
-
-
-def page(graph: Graph, url: str) -> Flow[Page]:
-    """Read one page; Graph leaves the certificates' bytes out of lists."""
-    body = yield from graph.call("GET", url)
-    found = tuple(Application.read(each) for each in body.get("value", ()))
-    return Page(found, body.get("@odata.nextLink"))
 
 
 class Answers(NamedTuple):
@@ -77,7 +52,7 @@ def applications(graph: Graph, object_ids: Sequence[str]) -> Flow[Answers]:
     Graph gives 150 of these a minute in a tenant, in batches or not
     (https://learn.microsoft.com/graph/api/application-get).
     """
-    paths = [f"/applications/{each}?$select={_SELECT}" for each in object_ids]
+    paths = [f"/applications/{each}?$select={SELECT}" for each in object_ids]
     try:
         replies = yield from graph.batch(paths)
     except TransportError as error:

@@ -9,6 +9,7 @@ from azcert.certificate.model import Certificate
 from azcert.errors import RegistrationError
 from azcert.inventory import reading
 from azcert.inventory.model import Examined
+from azcert.registration.applications import Applications
 from azcert.registration.graph import BATCH
 from azcert.wire.message import Pause
 
@@ -66,14 +67,15 @@ def take(
 
 
 def _applications(registrations: Registrations, ledger: Ledger, told: Callable[[Progress], None]) -> None:
+    flows = Applications(registrations.graph)
+
     def read(url: str) -> str | None:
-        page = registrations.run(reading.page(registrations.graph, url))
+        page = registrations.run(flows.page(url))
         ledger.keep_page(page)
         told(Progress("applications", ledger.totals().applications))
         return page.following
 
-    first = reading.applications_url(registrations.graph)
-    _pages(ledger.progress("applications"), first, read, ledger.forget_applications)
+    _pages(ledger.progress("applications"), flows.first_page(), read, ledger.forget_applications)
 
 
 def _activity(registrations: Registrations, ledger: Ledger, told: Callable[[Progress], None]) -> None:

@@ -8,7 +8,7 @@ change, read again; once more after a settling pause, for a writer who had read 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 from azcert.errors import RegistrationError
@@ -24,14 +24,22 @@ if TYPE_CHECKING:
 
     Keys = tuple[dict[str, Any], ...]
 
-__all__ = ["SETTLE", "Applications"]
+__all__ = ["SELECT", "SETTLE", "Applications", "Page"]
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_SELECT = "id,appId,displayName,keyCredentials,passwordCredentials"
-_PAGE = 100
+SELECT = "id,appId,displayName,keyCredentials,passwordCredentials"
+"""The members that `Application.read` reads."""
+_PAGE = 999  # the most Graph gives: fewer pages are fewer requests to be throttled
 _TRIES = 8
 SETTLE = 2.0
 """Seconds after which a writer who had read an older list has certainly written it."""
+
+
+class Page(NamedTuple):
+    """Some applications, and the address of the next page or None."""
+
+    applications: tuple[Application, ...]
+    following: str | None
 
 
 class Applications:
@@ -71,18 +79,19 @@ class Applications:
 
     def get(self, object_id: str) -> Flow[Application]:
         """Read one application with the bytes of its certificates, which only a ``$select`` brings."""
-        body = yield from self._graph.call("GET", f"/applications/{object_id}", select=_SELECT)
+        body = yield from self._graph.call("GET", f"/applications/{object_id}", select=SELECT)
         return Application.read(body)
 
     def first_page(self, condition: str | None = None) -> str:
         """Return the address of the first page of all applications, or of those *condition* (OData) picks."""
-        query = {"$select": _SELECT, "$top": str(_PAGE)} | ({"$filter": condition} if condition else {})
+        query = {"$select": SELECT, "$top": str(_PAGE)} | ({"$filter": condition} if condition else {})
         return f"{self._graph.base}/applications?{urlencode(query)}"
 
-    def page(self, url: str) -> Flow[tuple[list[Application], str | None]]:
-        """Read one page: its applications, and the address of the next page or None."""
+    def page(self, url: str) -> Flow[Page]:
+        """Read one page; Graph leaves the certificates' bytes out of lists."""
         body = yield from self._graph.call("GET", url)
-        return [Application.read(each) for each in body.get("value", [])], body.get("@odata.nextLink")
+        found = tuple(Application.read(each) for each in body.get("value", ()))
+        return Page(found, body.get("@odata.nextLink"))
 
     def create(self, display_name: str, certificate: Certificate | None = None) -> Flow[Created]:
         """Make an application with its service principal.

@@ -40,6 +40,7 @@ _REMEDIES = {
     "CredentialInvalidLifetimeAsPerAppPolicy": "Make a certificate that ends sooner: `azcert new --days`.",
     "TooManyRequests": "Others ask much of this tenant's Graph as well: try again in some minutes.",
 }
+_READING = "The signed-in identity needs the permission Application.Read.All, or must own the application."
 _FIRST_REFUSAL = 400
 _FAILED_DEPENDENCY = 424
 
@@ -111,7 +112,7 @@ def refusal(method: str, url: str, reply: Response) -> RegistrationError:
     return RegistrationError(
         f"{method} {url.partition('?')[0]}: Microsoft Graph answered {reply.status} {code}: {text}",
         code="graph-refused",
-        remedy=_REMEDIES.get(code),
+        remedy=_READING if method == "GET" and code == "Authorization_RequestDenied" else _REMEDIES.get(code),
         status=reply.status,
         graph_code=code,
         request_id=reply.headers.get("request-id"),
