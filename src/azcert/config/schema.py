@@ -24,13 +24,33 @@ _RETRY_VALUES = {"Mode": {"enum": ["Exponential", "Fixed"]}, "MaxRetries": _NUMB
 _BOOLEAN = {"type": ["boolean", "string"]}
 _TEXT = {"type": ["string", "null"]}
 _TEXTS = {"type": ["array", "string"], "items": {"type": "string"}}
+# Editors strike out what is deprecated.
+_SECRET = {
+    **_TEXT,
+    "deprecated": True,
+    "description": "A secret: better an environment variable, user secrets or a Key Vault reference.",
+}
 _BY_TYPE: dict[Type, dict[str, Any]] = {
     Type.TEXT: _TEXT,
-    Type.SECRET: {**_TEXT, "description": "A secret: better an environment variable or user secrets."},
+    Type.SECRET: _SECRET,
     Type.BOOLEAN: _BOOLEAN,
     Type.SECONDS: _SPAN,
     Type.TEXTS: _TEXTS,
 }
+# Keys that only a section for azcert, or its .NET counterparts, has.
+_TELLING = (
+    "credential",
+    "Credential",
+    "clientSecret",
+    "clientCertificate",
+    "clientCertificatePath",
+    "certificate",
+    "vaultUri",
+    "VaultUri",
+    "serviceUri",
+    "fullyQualifiedNamespace",
+    *LISTS,
+)
 _CREDENTIAL = {"$ref": "#/$defs/credential"}
 _SPANS = frozenset(
     {
@@ -51,16 +71,21 @@ _SPANS = frozenset(
 def settings_schema() -> dict[str, Any]:
     """Return the schema (JSON Schema 2020-12) of ``appsettings.json``.
 
-    Sections may hold anything: only what azcert reads is described.
+    Sections may hold anything: what azcert reads is described, and checked where one of `_TELLING` is there.
     """
+    section = {"$ref": "#/$defs/section"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Settings of Azure clients and credentials, as azcert reads them",
         "type": "object",
-        "additionalProperties": {"anyOf": [{"$ref": "#/$defs/section"}, True]},
+        "additionalProperties": {
+            "anyOf": [section, True],
+            "if": {"type": "object", "anyOf": [{"required": [name]} for name in _TELLING]},
+            "then": section,
+        },
         "properties": {
-            "Default": {"$ref": "#/$defs/section"},
-            "AzureClients": {"type": "object", "additionalProperties": {"$ref": "#/$defs/section"}},
+            "Default": section,
+            "AzureClients": {"type": "object", "additionalProperties": section},
         },
         "$defs": {
             "section": _section(),
@@ -91,6 +116,9 @@ def _object(names: tuple[str, ...], special: dict[str, Any]) -> dict[str, Any]:
 def _section() -> dict[str, Any]:
     flat = {name: _TEXT for name in FLAT_KEYS if name != "credential"}
     special = {
+        "clientSecret": _SECRET,
+        "clientCertificatePassword": _SECRET,
+        "systemAccessToken": _SECRET,
         "sendCertificateChain": _BOOLEAN,
         "additionallyAllowedTenants": _TEXTS,
         "processTimeout": _SPAN,
@@ -106,7 +134,8 @@ def _section() -> dict[str, Any]:
             "type": "object",
             "properties": {
                 **{name: {} for name in ITEM_KEYS},
-                "SourceType": {"enum": list(SOURCE_TYPES)},
+                **dict.fromkeys(("ClientSecret", "CertificatePassword", "Base64EncodedValue"), _SECRET),
+                "SourceType": {"type": ["string", "integer"], "examples": list(SOURCE_TYPES)},
             },
             "additionalProperties": False,
         },
@@ -131,7 +160,7 @@ def _credential() -> dict[str, Any]:
     for kind in KINDS.values():
         properties.update({name: _BY_TYPE[key.type] for name, key in kind.keys.items()})
     for _, form in KEY_FORMS:
-        properties.update(dict.fromkeys(form, _TEXT))
+        properties.update({name: _TEXT if keyword == "name" else _SECRET for name, keyword in form.items()})
     properties.update(dict.fromkeys(EXCLUSIONS, _BOOLEAN))
     properties["CredentialSource"] = {"type": "string", "examples": sorted(SOURCE_NAMES.values())}
     properties["ManagedIdentityIdKind"] = {"enum": ["SystemAssigned", "ClientId", "ResourceId", "ObjectId"]}
