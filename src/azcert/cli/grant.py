@@ -31,7 +31,7 @@ class _Grant(click.Command):
     def make_context(self, info_name: str | None, args: list[str], *more: Any, **extra: Any) -> click.Context:
         from azcert.registration.roles import ROLES
 
-        if any(each in ROLES for each in args):
+        if any(each in ROLES for each in args) and not {"--user", "--group"} & {*args}:
             from azcert.cli.app_grant import grant as of_vault
 
             return of_vault.make_context(info_name, args, *more, **extra)
