@@ -359,6 +359,19 @@ def test_a_file_that_is_something_else_is_left_alone(
         assert done.returncode == 0
 
 
+def test_a_full_disk_is_told_and_what_was_kept_is_gone_on_with(
+    azcert_environment: AzcertEmulator, tmp_path: Path
+) -> None:
+    plant_fleet(azcert_environment, 1500)
+    state = tmp_path / "state"
+    limited = f'ulimit -f 300; exec {sys.executable} -m azcert inventory --json --resume "$0"'
+    done = subprocess.run(["bash", "-c", limited, state], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"azcert: {state} cannot be written" in done.stderr
+    assert "space left" in done.stderr
+    assert len(lines("--resume", state)) > 1500
+
+
 def test_another_tenants_state_is_refused(tenant: AzcertEmulator, tmp_path: Path) -> None:
     denied = {"error": {"code": "Authorization_RequestDenied", "message": "no"}}
     tenant.faults.add("answer", path="/v1.0/applications", status=403, body=denied)

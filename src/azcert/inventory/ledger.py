@@ -12,7 +12,7 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from azcert.errors import ConfigurationError
+from azcert.errors import AccessError, ConfigurationError
 from azcert.inventory.model import Credential, Kind, Totals
 
 if TYPE_CHECKING:
@@ -219,14 +219,27 @@ class Ledger:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Keep all changes inside, or none."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        """Keep all changes inside, or none.
+
+        :raises AccessError: ``not-writable``: the disk is full, or another process uses the file.
+        """
         try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                # A full disk has ended the transaction already.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise AccessError(
+                f"{self._path or 'The temporary state'} cannot be written: {error}.",
+                code="not-writable",
+                remedy="Check the space left on its disk, and whether another inventory uses it.",
+                path=str(self._path),
+            ) from error
 
     def _set(self, **facts: str) -> None:
         self._connection.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", facts.items())
