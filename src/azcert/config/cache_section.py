@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from azcert.config.options import refuse_unknown
 from azcert.config.origin import wrong
+from azcert.config.unknown_keys import refuse_unknown
 from azcert.vault.policy import CacheRules
 
 if TYPE_CHECKING:

@@ -43,8 +43,8 @@ def certificate_arguments(section: Settings) -> dict[str, Any] | None:
 
     :raises azcert.errors.ConfigurationError: two certificates are named, or one not well.
     """
-    ways = ("certificate", "clientCertificatePath", _SELECTING)
-    named = [given for way in ways if (given := _given(section, way)) is not None]
+    ways = (("certificate",), ("clientCertificatePath",), _SELECTING)
+    named = [given for way in ways if (given := _given(section, *way)) is not None]
     if not named:
         return None
     if len(named) > 1:
@@ -66,8 +66,8 @@ def certificate_arguments(section: Settings) -> dict[str, Any] | None:
     return arguments
 
 
-def _given(section: Settings, names: str | tuple[str, ...]) -> tuple[Entry, str] | None:
-    for name in (names,) if isinstance(names, str) else names:
+def _given(section: Settings, *names: str) -> tuple[Entry, str] | None:
+    for name in names:
         text, entry = section.text(name), section.entry(name)
         if text is not None and entry is not None:
             return entry, text
@@ -96,7 +96,12 @@ def password_of(section: Settings, name: str) -> Secret | PassphraseFrom | None:
     if origin is None or entry is None:
         return section.secret(name)
     if section.text(name) is not None:
-        raise wrong(entry, f"says where the password is, and {name} gives one", code="two-passwords")
+        raise wrong(
+            entry,
+            f"says where the password is, and {name} gives one",
+            code="two-passwords",
+            remedy="Keep one.",
+        )
     try:
         return PassphraseFrom.read_text(origin)
     except ConfigurationError as error:

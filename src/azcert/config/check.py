@@ -98,9 +98,7 @@ def described_sections(settings: Settings) -> list[str]:
         if fold("Credential") in [fold(part) for part in parts]:
             parts = parts[: [fold(part) for part in parts].index(fold("Credential"))]
             telling = True
-        lists = [
-            n for n, part in enumerate(parts) if fold(part) in {"CLIENTCREDENTIALS", "CLIENTCERTIFICATES"}
-        ]
+        lists = [depth for depth, part in enumerate(parts) if fold(part) in _LISTS]
         if lists:
             parts, telling = parts[: lists[0]], True
         path = ":".join(parts)

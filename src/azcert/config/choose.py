@@ -14,9 +14,10 @@ from azcert.config.credential_source import from_section, with_options
 from azcert.config.flat import FLAT_KEYS, from_flat
 from azcert.config.identity_web import IDENTITY_WEB_KEYS, from_lists
 from azcert.config.key_credentials import from_key_section
-from azcert.config.options import OPTION_KEYS, refuse_unknown
+from azcert.config.options import OPTION_KEYS
 from azcert.config.origin import wrong
 from azcert.config.references import section_reference
+from azcert.config.unknown_keys import refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from azcert.config import options
 from azcert.config.aliases import FAMILIES
 from azcert.config.notes import say
+from azcert.config.options import read_options
 from azcert.config.shape import CORE_KEYWORDS
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def client_options(cls: type, shape: Shape, section: Settings, defaults: Setting
     if defaults is not None:
         sections = [defaults.group("Options"), defaults, *sections]
     for each in sections:
-        for name, value in options.client_options(each).items():
+        for name, value in read_options(each).items():
             target = family.get(name, name)
             if name == "api_version" and each in sections[:-2]:
                 continue  # a version is one service's, not everyone's default

@@ -14,10 +14,11 @@ from azcert.config.aliases import ALIASES
 from azcert.config.choose import CREDENTIAL_KEYS
 from azcert.config.layers import fold
 from azcert.config.notes import warn_of_secret
-from azcert.config.options import OPTION_KEYS, unknown_key
+from azcert.config.options import OPTION_KEYS
 from azcert.config.origin import wrong
 from azcert.config.secrecy import carries_secret
 from azcert.config.shape import CORE_KEYWORDS, Parameter, convert, plain_name
+from azcert.config.unknown_keys import unknown_key
 from azcert.errors import ConfigurationError
 
 if TYPE_CHECKING:

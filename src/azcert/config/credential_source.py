@@ -18,9 +18,10 @@ from azcert.config.kinds import (
     source_named,
 )
 from azcert.config.managed_identity import IDENTITY_KEYS, identity_by_kind
-from azcert.config.options import pipeline_options, refuse_unknown
+from azcert.config.options import pipeline_options
 from azcert.config.origin import Entry, Origin, Place, wrong
 from azcert.config.spec import CredentialSpec
+from azcert.config.unknown_keys import refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

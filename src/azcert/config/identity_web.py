@@ -15,9 +15,9 @@ from azcert.config.certificates import in_store, password_of, source_name
 from azcert.config.kinds import common_arguments
 from azcert.config.managed_identity import identity_arguments
 from azcert.config.notes import say
-from azcert.config.options import refuse_unknown
 from azcert.config.origin import wrong
 from azcert.config.spec import CredentialSpec
+from azcert.config.unknown_keys import refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -91,38 +91,31 @@ def from_lists(section: Settings, environ: Mapping[str, str]) -> CredentialSpec 
 
     :raises azcert.errors.ConfigurationError: an item misses a key, or no item is of a kind that Python has.
     """
-    items = [
-        (item, _kind(item)) for name in LISTS for item in section.items(name) if not item.boolean("Skip")
-    ]
+    items = [item for name in LISTS for item in section.items(name) if not item.boolean("Skip")]
+    kinds = [_kind(item) for item in items]
     if not items:
         return None
-    usable = [(item, kind) for item, kind in items if kind in _READERS]
-    for item, kind in items:
-        if kind not in _READERS:
-            _pass_over(item, kind, last=not usable)
-    specs = tuple(_item(section, item, kind, environ) for item, kind in usable)
-    return specs[0] if len(specs) == 1 else CredentialSpec("FirstUsable", {}, specs, specs[0].origin)
+    any_usable = any(kind in _READERS for _, kind in kinds)
+    specs: list[CredentialSpec] = []
+    for item, (entry, kind) in zip(items, kinds, strict=True):
+        if kind in _READERS:
+            refuse_unknown(item, ITEM_KEYS)
+            specs.append(_READERS[kind](section, item, entry, environ))
+        else:
+            _pass_over(entry, kind, others=any_usable)
+    return specs[0] if len(specs) == 1 else CredentialSpec("FirstUsable", {}, tuple(specs), specs[0].origin)
 
 
-def _pass_over(item: Settings, kind: str, *, last: bool) -> None:
-    """Go on to the next item, as .NET does when one cannot be used; refuse the list when there is none."""
-    entry = item.entry("SourceType")
-    assert entry is not None, "it has a kind"  # noqa: S101
+def _pass_over(entry: Entry, kind: str, *, others: bool) -> None:
+    """Go on to the next item, as .NET does when one cannot be used; refuse the list when no other can be."""
     found = f"is {kind}, which exists only inside of .NET programs"
-    if last:
+    if not others:
         remedy = f"Use one of {', '.join(_READERS)}."
         raise wrong(entry, found, code="unknown-credential", remedy=remedy)
-    say(f"The setting {entry.key} ({entry.origin}) {found}: the next item of the list is used.")
+    say(f"The setting {entry.key} ({entry.origin}) {found}: the other items of the list are used.")
 
 
-def _item(section: Settings, item: Settings, kind: str, environ: Mapping[str, str]) -> CredentialSpec:
-    refuse_unknown(item, ITEM_KEYS)
-    entry = item.entry("SourceType")
-    assert entry is not None, "it has a kind"  # noqa: S101
-    return _READERS[kind](section, item, entry, environ)
-
-
-def _kind(item: Settings) -> str:
+def _kind(item: Settings) -> tuple[Entry, str]:
     """Return the member of ``CredentialSource`` that the item's ``SourceType`` names, or numbers."""
     entry, text = item.entry("SourceType"), item.text("SourceType")
     if entry is None or text is None:
@@ -133,7 +126,7 @@ def _kind(item: Settings) -> str:
             remedy=f"Add one of {', '.join(_READERS)}.",
         )
     if text.isdigit() and int(text) < len(_NAMES):
-        return _NAMES[int(text)]
+        return entry, _NAMES[int(text)]
     found = next((name for name in _NAMES if name.lower() == text.strip().lower()), None)
     if found is None:
         near = nearest(text, _NAMES)
@@ -143,7 +136,7 @@ def _kind(item: Settings) -> str:
             code="unknown-credential",
             remedy=f"Did you mean {near}?" if near else f"There are {', '.join(_READERS)}.",
         )
-    return found
+    return entry, found
 
 
 def _required(item: Settings, entry: Entry, name: str) -> tuple[Entry, str]:

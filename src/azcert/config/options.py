@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from azcert._values import nearest
-from azcert.config.layers import fold
 from azcert.config.notes import say
 from azcert.config.origin import wrong
+from azcert.config.unknown_keys import refuse_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
     from azcert.config.settings import Settings
 
@@ -25,13 +24,13 @@ __all__ = [
     "RETRY_ALIASES",
     "RETRY_KEYS",
     "Diagnostics",
-    "client_options",
     "pipeline_options",
+    "read_options",
     "realise",
-    "refuse_unknown",
     "service_version",
-    "unknown_key",
 ]
+
+T = TypeVar("T")
 
 OPTION_KEYS = ("Retry", "RetryOptions", "Diagnostics", "NetworkTimeout", "ServiceVersion", "ApiVersion")
 RETRY_KEYS = ("MaxRetries", "Delay", "MaxDelay", "Mode", "NetworkTimeout")
@@ -51,10 +50,8 @@ DIAGNOSTICS_KEYS = (
 )
 # What .NET can say and azure-core has no keyword for: accepted, so that the file works, and said once.
 _WITHOUT_COUNTERPART = ("LoggedContentSizeLimit", "IsDistributedTracingEnabled")
-_MODES = {"exponential": "exponential", "fixed": "fixed"}
+_MODES = ("exponential", "fixed")
 _APPLICATION_ID_LENGTH = 24
-_MANY = 30
-_REFERENCE = "docs/settings-reference.md"
 
 
 @dataclass(frozen=True)
@@ -76,13 +73,15 @@ def pipeline_options(section: Settings) -> dict[str, Any]:
 
     :raises azcert.errors.ConfigurationError: a value is of another type, or a key is unknown.
     """
-    keywords = {**_retry(section.group("RetryOptions")), **_retry(section.group("Retry"))}
-    keywords.update(_diagnostics(section.group("Diagnostics")))
-    _timeout(section, keywords)
-    return keywords
+    return {
+        **_retry(section.group("RetryOptions")),
+        **_retry(section.group("Retry")),
+        **_diagnostics(section.group("Diagnostics")),
+        **_timeout(section),
+    }
 
 
-def client_options(section: Settings) -> dict[str, Any]:
+def read_options(section: Settings) -> dict[str, Any]:
     """Return `pipeline_options` and the service version.
 
     :raises azcert.errors.ConfigurationError: a value is of another type, or a key is unknown.
@@ -97,31 +96,37 @@ def client_options(section: Settings) -> dict[str, Any]:
 def _retry(section: Settings) -> dict[str, Any]:
     refuse_unknown(section, (*RETRY_KEYS, *RETRY_ALIASES))
     keywords: dict[str, Any] = {}
-    retries = section.integer("MaxRetries")
-    if retries is None:
-        retries = section.integer("MaximumRetries")
+    retries = _either(section.integer, "MaxRetries")
     if retries is not None:
         # azure-core also counts by cause, three of each by default, whatever the total.
         keywords.update(
             dict.fromkeys(("retry_total", "retry_connect", "retry_read", "retry_status"), retries)
         )
     for name, keyword in (("Delay", "retry_backoff_factor"), ("MaxDelay", "retry_backoff_max")):
-        delay = section.duration(name) or section.duration(name.replace("Max", "Maximum"))
+        delay = _either(section.duration, name)
         if delay is not None:
             keywords[keyword] = delay.total_seconds()
     mode, entry = section.text("Mode"), section.entry("Mode")
     if mode is not None and entry is not None:
         if mode.lower() not in _MODES:
             raise wrong(entry, f"is {entry.quoted}; it is Exponential or Fixed", code="wrong-value")
-        keywords["retry_mode"] = _MODES[mode.lower()]
-    _timeout(section, keywords)
-    return keywords
+        keywords["retry_mode"] = mode.lower()
+    return keywords | _timeout(section)
 
 
-def _timeout(section: Settings, keywords: dict[str, Any]) -> None:
-    timeout = section.duration("NetworkTimeout") or section.duration("TryTimeout")
-    if timeout is not None:
-        keywords["connection_timeout"] = keywords["read_timeout"] = timeout.total_seconds()
+def _either(read: Callable[[str], T | None], name: str) -> T | None:
+    """Return what *read* finds at *name*, or at the name that Service Bus and Event Hubs have for it."""
+    names = (name, *(alias for alias, meant in RETRY_ALIASES.items() if meant == name))
+    return next((value for each in names if (value := read(each)) is not None), None)
+
+
+def _timeout(section: Settings) -> dict[str, Any]:
+    timeout = _either(section.duration, "NetworkTimeout")
+    return (
+        {}
+        if timeout is None
+        else dict.fromkeys(("connection_timeout", "read_timeout"), timeout.total_seconds())
+    )
 
 
 def _diagnostics(section: Settings) -> dict[str, Any]:
@@ -162,41 +167,6 @@ def service_version(text: str) -> str:
     parts = text[1:].split("_")
     is_date = len(parts[0]) == len("2024")
     return ("-" if is_date else ".").join(parts)
-
-
-def refuse_unknown(
-    section: Settings,
-    known: Iterable[str],
-    *,
-    ignored: Iterable[str] = (),
-    listed: Iterable[str] | None = None,
-) -> None:
-    """Refuse keys that nobody would read.
-
-    :param ignored: keys that are let be, and not told to be known.
-    :param listed: as in `unknown_key`.
-    :raises azcert.errors.ConfigurationError: a key is unknown; the message names the nearest known one.
-    """
-    folded = {fold(name) for name in (*known, *ignored)}
-    for name in section.names():
-        if fold(name) not in folded:
-            raise unknown_key(section, name, known, listed=listed)
-
-
-def unknown_key(
-    section: Settings, name: str, known: Iterable[str], *, listed: Iterable[str] | None = None
-) -> Exception:
-    """Return the error about a key that nobody reads.
-
-    :param listed: the known keys to list where none is near; all of them without it.
-    """
-    entry = section.written(name) or next(iter(section.section(name)), None)
-    near = nearest(name, known)
-    shown = sorted(set(known if listed is None else listed), key=str.lower)
-    more = f"; {_REFERENCE} lists all" if listed is not None or len(shown) > _MANY else ""
-    remedy = f"Did you mean {near}?" if near else f"Known here: {', '.join(shown[:_MANY])}{more}."
-    assert entry is not None, "a name comes from an entry"  # noqa: S101
-    return wrong(entry, "is not known here", code="unknown-setting", remedy=remedy)
 
 
 def realise(keywords: dict[str, Any]) -> dict[str, Any]:

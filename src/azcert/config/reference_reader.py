@@ -15,11 +15,12 @@ from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azcert.config.build import build_credential
 from azcert.config.choose import CREDENTIAL_KEYS, choose_credential
 from azcert.config.client_options import client_options
-from azcert.config.options import OPTION_KEYS, realise, refuse_unknown
+from azcert.config.options import OPTION_KEYS, realise
 from azcert.config.origin import Place, wrong
 from azcert.config.references import looks_like_reference
 from azcert.config.sections import Sections
 from azcert.config.shape import shape_of
+from azcert.config.unknown_keys import refuse_unknown
 from azcert.errors import AuthenticationError, AzcertError, ConfigurationError, TransportError
 from azcert.vault.policy import CacheRules
 from azcert.vault.refusal import explain

@@ -8,8 +8,9 @@ from azcert._values import nearest
 from azcert.config.choose import CREDENTIAL_KEYS, choose_credential
 from azcert.config.client_plan import plan_client
 from azcert.config.layers import fold
-from azcert.config.options import OPTION_KEYS, refuse_unknown
+from azcert.config.options import OPTION_KEYS
 from azcert.config.spec import CredentialSpec
+from azcert.config.unknown_keys import refuse_unknown
 from azcert.errors import ConfigurationError
 
 if TYPE_CHECKING:
