@@ -62,6 +62,16 @@ def test_who_could_read_the_file_can_read_its_successor(
     assert os.getxattr(source, "system.posix_acl_access") == rights
 
 
+def test_a_password_that_the_file_does_not_need_does_not_encrypt_its_successor(
+    azcert_environment: AzcertEmulator, source: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORD", "for another one")
+    name = f"file:{source}?password-env=WORD"
+    assert rotation(azcert_environment, name, work).run(force=True) is Step.DONE
+    monkeypatch.delenv("WORD")
+    sign_in(azcert_environment, str(source))
+
+
 def test_half_written_keys_of_killed_runs_are_removed(
     azcert_environment: AzcertEmulator, source: Path, work: Path
 ) -> None:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from support.softhsm import SoftHsm
     from support.swtpm import Swtpm
 
+pytestmark = pytest.mark.timeout(900)
+"""Seconds for a busy machine: it takes twenty on an idle one."""
+
 STRESS = bool(os.environ.get("AZCERT_STRESS"))
 THREADS = 50
 ROTATIONS = 100 if STRESS else 10

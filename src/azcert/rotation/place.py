@@ -57,6 +57,10 @@ class Place(ABC):
         with self.in_use() as found:
             return found.certificate
 
+    def next_password(self) -> Secret | None:
+        """Return what protects the successor's key: what opens the one in use."""
+        return self.password
+
     @abstractmethod
     def next_key(self) -> str:
         """Choose where the successor's key will be: the URI of a place that holds none yet."""

@@ -193,14 +193,14 @@ class Rotation:
 
     def _make(self, journal: Journal) -> Journal:
         old = self._place.current()
-        with closing(make_staged(journal.staged, like=old, password=self._place.password)) as key:
+        with closing(make_staged(journal.staged, like=old, password=self._place.next_password())) as key:
             made = self_signed_after(old, key.signer, days=self._rules.days, now=self._moment())
         self._sleep(max(0.0, made.not_before.timestamp() - self._now()))
         return journal.with_successor(made)
 
     def _request(self, journal: Journal) -> Journal:
         old = self._place.current()
-        with closing(make_staged(journal.staged, like=old, password=self._place.password)) as key:
+        with closing(make_staged(journal.staged, like=old, password=self._place.next_password())) as key:
             return replace(journal, request=request_for(old, key.signer))
 
     def _register(self, journal: Journal) -> Journal:

@@ -41,6 +41,11 @@ class FilePlace(Place):
         self._path = Path(os.path.realpath(uri.path or ""))
         self._next = Path(f"{self._path}.next")
 
+    def next_password(self) -> Secret | None:
+        """Return the password, if the file in use needs it; one may be given though it does not."""
+        with self.in_use() as found:
+            return None if found.signer.protection == "file" else self.password
+
     def next_key(self) -> str:
         """Return ``FILE.next``, in the TPM where the current key is in one.
 
@@ -48,10 +53,11 @@ class FilePlace(Place):
         """
         self._check_replaceable()
         with self.in_use() as found:
-            in_tpm = found.signer.protection == "tpm"
-        if in_tpm and isinstance(self._uri, FileUri):
+            protection = found.signer.protection
+        if protection == "tpm" and isinstance(self._uri, FileUri):
             return str(TpmUri(path=str(self._next)))
-        return str(replace(self._uri, path=str(self._next)))
+        origin = None if protection == "file" else self._uri.password
+        return str(replace(self._uri, path=str(self._next), password=origin))
 
     def switch(self, staged: str, certificate: Certificate) -> None:
         """Write the certificate with its chain behind the new key, then rename that file over the old one."""
