@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextvars
 import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from azcert._in_time import in_time
 from azcert.wire.message import Pause, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from azure.core.pipeline import Pipeline
 
@@ -48,7 +48,7 @@ class Channel:
         )
         pipeline, options = self._open(), request_options(self._options, request)
         try:
-            answer = _in_time(lambda: pipeline.run(outgoing, stream=False, **options), request.timeout)
+            answer = in_time(lambda: pipeline.run(outgoing, stream=False, **options), request.timeout)
         except ClientAuthenticationError:
             # The credential of this pipeline was refused: that has its own words.
             raise
@@ -115,38 +115,3 @@ class Channel:
             # Here, by one thread: at its first request each of many would make it a session.
             transport.open()
         return Pipeline(transport, policies=policies(self._options))
-
-
-def _in_time(call: Callable[[], T], seconds: float | None) -> T:
-    """Return what *call* returns or raise what it raises, unless that takes longer.
-
-    In a thread of its own: a transport bounds each wait, not their sum, and the look-up of a name not at all.
-    A thread that is left behind, by a server that sends a byte now and then, ends when the server does.
-
-    :raises TimeoutError: it took longer.
-    """
-    if seconds is None:
-        return call()
-    results: list[T] = []
-    errors: list[BaseException] = []
-    # What the caller has set, the span it is in for one, holds there too.
-    context = contextvars.copy_context()
-
-    def work() -> None:
-        try:
-            results.append(context.run(call))
-        except BaseException as error:  # noqa: BLE001  (raised in the caller)
-            errors.append(error)
-
-    thread = threading.Thread(target=work, name="azcert-request", daemon=True)
-    try:
-        thread.start()
-    except RuntimeError:
-        # A program that is ending starts no threads; its last request has the transport's own limits.
-        return call()
-    thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not results:
-        raise TimeoutError(f"no whole answer in {seconds:.1f} s")
-    return results[0]

@@ -6,8 +6,10 @@ import itertools
 import logging
 import os
 import signal
+import socket
 import ssl
 import subprocess
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -205,6 +207,17 @@ def test_a_redis_that_hangs_costs_a_bounded_time(server: RedisServer) -> None:
         assert time.monotonic() - began < 2 * BOUND, "after the first failure nothing is waited for"
     finally:
         server.resume()
+
+
+def test_a_name_that_is_looked_up_for_long_costs_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [found.wait(60)][1:])
+    cache = RedisCache("redis://cache.example", KEYS, timeout=0.05)
+    began = time.monotonic()
+    assert cache.get(token_key("a")) is None
+    assert longest(cache) < BOUND, "after the first time it is not even tried"
+    assert time.monotonic() - began < 2 * BOUND
+    found.set()
 
 
 def test_a_token_costs_one_answer_of_redis_and_a_request_seven(

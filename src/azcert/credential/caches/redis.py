@@ -19,6 +19,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from azcert._in_time import in_time
 from azcert.credential.breaker import Breaker
 from azcert.credential.rare_log import RareLog
 from azcert.credential.redis_url import parse
@@ -40,6 +41,8 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger(__name__)
 _LARGEST = 256 * 1024
+_LONGEST = 8
+"""How many of the waits for a connection or an answer may pass until Redis is reached, by its name."""
 _CLOCKS_AGREE = 2.0
 """Seconds: times are kept as whole ones, and answers take a moment."""
 _FIRST_PAUSE = 0.005
@@ -90,6 +93,7 @@ class RedisCache:
         self._log = RareLog(_LOG)
         # By process id: a client is not carried over a fork. Without a lock: a fork would copy it locked.
         self._clients: dict[int, redis.Redis] = {}
+        self._reached_by = 0
 
     def get(self, key: TokenKey) -> StoredToken | None:
         """Return the entry, expired or not, or None. An altered one counts as absent."""
@@ -226,7 +230,7 @@ class RedisCache:
         if not self._breaker.allows():
             return otherwise
         try:
-            result = operation(self._client())
+            result = in_time(lambda: operation(self._client()), self._limit())
         except (
             self._library.OutOfMemoryError,
             self._library.ReadOnlyError,
@@ -237,6 +241,7 @@ class RedisCache:
             self._breaker.worked()
             return otherwise
         except self._failures() as error:
+            self._reached_by = 0
             first, pause = self._breaker.failed()
             if first:
                 _LOG.warning(
@@ -247,9 +252,14 @@ class RedisCache:
                     error,
                 )
             return otherwise
+        self._reached_by = os.getpid()
         if self._breaker.worked():
             _LOG.info("The shared token cache at %s is back", self._address)
         return result
+
+    def _limit(self) -> float | None:
+        """Return the seconds for an operation that may have to look up a name first."""
+        return None if self._reached_by == os.getpid() else _LONGEST * self._timeout
 
     def _client(self) -> redis.Redis:
         process = os.getpid()
