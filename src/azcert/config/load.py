@@ -56,10 +56,11 @@ def load_settings(
     environ = os.environ if environ is None else environ
     name = environment_name(environ, environment)
     layers = _files(source, name, environ)
-    identifier = user_secrets or environ.get(USER_SECRETS_VARIABLE) or _identifier(layers)
-    if identifier and name.lower() == _DEVELOPMENT:
-        path = user_secrets_path(identifier, environ)
-        layers.append(read_layer(path, place=Place.USER_SECRETS, rank=len(layers), optional=True))
+    if name.lower() == _DEVELOPMENT:
+        identifier = user_secrets or environ.get(USER_SECRETS_VARIABLE) or _identifier(layers)
+        if identifier:
+            path = user_secrets_path(identifier, environ)
+            layers.append(read_layer(path, place=Place.USER_SECRETS, rank=len(layers), optional=True))
     layers.append(environment_layer(environ, prefix=prefix, rank=len(layers)))
     if values is not None:
         layers.append(code_layer(values, rank=len(layers)))

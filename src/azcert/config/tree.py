@@ -202,6 +202,11 @@ def _index(entries: Layer) -> dict[str, dict[str, str]]:
     """Return for each folded section prefix the names in it."""
     index: dict[str, dict[str, str]] = {}
     for folded, entry in entries.items():
+        head, colon, last = folded.rpartition(":")
+        known = index.get(head + colon)
+        if known is not None and entry.text is not None and entry.key.count(":") == folded.count(":"):
+            known.setdefault(last, entry.name)  # its sections are there already
+            continue
         parts, names = folded.split(":"), entry.key.split(":")
         prefix = ""
         for depth, part in enumerate(parts):
