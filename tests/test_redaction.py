@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from azcert.emulator.fixture import AzcertEmulator
 
 PASSWORD = "correct-horse-battery"
+SEALING_KEY = bytes(range(100, 132))
 SCOPE = "https://vault.azure.net/.default"
 WAYS: list[Callable[[object], str]] = [
     str,
@@ -66,6 +67,7 @@ class Used:
         loaded = source.load()
         section = {"tenantId": ids[0], "clientId": ids[1], "certificate": str(path), "password": PASSWORD}
         clients = azcert.AzureClients.from_settings({"KeyVault": {"vaultUri": emulator.vault_url, **section}})
+        keys = azcert.ConfiguredKeys(SEALING_KEY)
         counters = azcert.Counters()
         for event in seen:
             counters(event)
@@ -75,17 +77,28 @@ class Used:
             "CacheRules": azcert.CacheRules(),
             "Certificate": loaded.certificate,
             "CertificateCredential": credential,
+            "ConfiguredKeys": keys,
             "Counters": counters,
             "DefaultCredential": default,
             "Event": seen[0],
             "EventKind": seen[0].kind,
+            # Not every machine has a keyring; its keys are `SealingKey` as those of the others.
+            "KeyringKeys": keys.key_for(""),
             "MemoryCache": cache,
+            "RedisCache": azcert.RedisCache(f"redis://azcert:{PASSWORD}@localhost:1/0", keys),
+            "SealedFileCache": azcert.SealedFileCache(keys, folder=folder / "tokens"),
             "SecretCachePolicy": policy,
+            "SignatureKeys": azcert.SignatureKeys(source),
             "Signer": loaded.signer,
             "SigningCertificate": loaded,
+            "Source": source,
+            "TokenCache": cache,
+            "open_source": source,
+            "parse_source": azcert.parse_source(f"file:{path}?password-env=PASSWORD_OF_THE_COPY"),
         }
         self.more = [token, info, source, Secret(PASSWORD)]
         self.secrets = {PASSWORD, token.token, token.token.split(".")[2], SECRET_VALUE, *_key_texts(path)}
+        self.secrets |= {repr(SEALING_KEY)[2:20], SEALING_KEY.hex()}
         self._open = (client, credential, default, clients, source)
 
     def close(self) -> None:
