@@ -1,4 +1,4 @@
-"""Errors survive the way to another process, under their public name; azure-core comes with the first of its."""
+"""Errors are the same in another process, under their public name; azure-core comes with the first of its."""
 
 from __future__ import annotations
 
