@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from azure.appconfiguration import AzureAppConfigurationClient
 from azure.core.credentials import AzureKeyCredential, AzureNamedKeyCredential, AzureSasCredential
 from azure.core.exceptions import HttpResponseError
@@ -28,6 +30,9 @@ from azcert.config.load import load_settings
 from azcert.config.sections import Sections
 from azcert.errors import ConfigurationError
 from support.scripted import Scripted, Token, failed, secret_answer
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 IDS_AND_SECRET = {"tenantId": "t", "clientId": "c", "clientSecret": "s"}
 VAULT = "https://contoso.vault.azure.net"
@@ -538,6 +543,58 @@ def test_a_secret_in_a_settings_file_is_warned_of_once(
     assert f"{path}, line 1" in warnings[0]
     assert "V__clientSecret" in warnings[0]
     assert "hunter2" not in caplog.text
+
+
+IDS = {"tenantId": "t", "clientId": "c"}
+SECRETS: list[tuple[str, Any, type]] = [
+    # The key that is warned of, its section, and a client that reads it.
+    ("clientSecret", {**IDS, "clientSecret": "aHVudGVy"}, SecretClient),
+    (
+        "clientCertificatePassword",
+        {**IDS, "certificate": "a.pfx", "clientCertificatePassword": "p"},
+        SecretClient,
+    ),
+    (
+        "systemAccessToken",
+        {**IDS, "credential": "azurepipelines", "serviceConnectionId": "i", "systemAccessToken": "p"},
+        SecretClient,
+    ),
+    ("Credential:Key", {"Credential": {"Key": "aHVudGVy"}}, BlobServiceClient),
+    ("Credential:accountKey", {"Credential": SHARED_KEY}, BlobServiceClient),
+    ("Credential:signature", {"Credential": {"signature": "sv=1"}}, BlobServiceClient),
+    (
+        "ClientCredentials:0:CertificatePassword",
+        {
+            **IDS,
+            "ClientCredentials": [{"SourceType": 3, "CertificateDiskPath": "a", "CertificatePassword": "p"}],
+        },
+        SecretClient,
+    ),
+    (
+        "ClientCredentials:0:Base64EncodedValue",
+        {**IDS, "ClientCredentials": [{"SourceType": "Base64Encoded", "Base64EncodedValue": "AAAA"}]},
+        SecretClient,
+    ),
+    ("ConnectionString", {"ConnectionString": "AccountName=c;AccountKey=aHVudGVy"}, BlobServiceClient),
+    ("serviceUri", {"serviceUri": "https://c.blob.core.windows.net?sv=1&sig=aHVudGVy"}, BlobServiceClient),
+]
+
+
+@pytest.mark.parametrize("suffix", [".json", ".yaml"])
+@pytest.mark.parametrize(("key", "section", "client"), SECRETS, ids=[row[0] for row in SECRETS])
+def test_every_secret_in_a_file_works_and_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, suffix: str, key: str, section: Any, client: type
+) -> None:
+    address = {SecretClient: {"vaultUri": VAULT}, BlobServiceClient: {"serviceUri": "https://c.blob"}}[client]
+    whole = section if {"ConnectionString", "serviceUri"} & set(section) else {**address, **section}
+    path = tmp_path / f"appsettings{suffix}"
+    path.write_text(json.dumps({"A": whole}) if suffix == ".json" else yaml.safe_dump({"A": whole}))
+    for _ in range(2):
+        Sections(load_settings(path, environ={})).plan(client, "A")
+    (warning,) = [record.getMessage() for record in caplog.records if "is a secret" in record.getMessage()]
+    assert f"The setting A:{key} ({path}, line " in warning
+    assert f"the environment variable A__{key.replace(':', '__')}" in warning
+    assert "aHVudGVy" not in caplog.text
 
 
 def test_no_repr_shows_a_secret() -> None:

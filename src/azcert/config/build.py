@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from azcert._redact import Secret
-from azcert.config.key_credentials import KEY_CLASSES
+from azcert.config.key_credentials import KEY_CLASSES, build_key
 from azcert.config.options import realise
 from azcert.config.spec import CachePersistence
 from azcert.errors import AzcertError, ConfigurationError
@@ -52,7 +52,7 @@ def build_credential(spec: CredentialSpec, *, asynchronous: bool) -> Any:
     :raises azcert.errors.AzcertError: a certificate cannot be used.
     """
     if spec.kind in KEY_CLASSES:
-        return KEY_CLASSES[spec.kind](**{name: _plain(value) for name, value in spec.arguments.items()})
+        return build_key(spec.kind, {name: _plain(value) for name, value in spec.arguments.items()})
     if spec.kind in _ONLY_DOTNET:
         raise ConfigurationError(
             f"The credential of {spec.origin} is {_ONLY_DOTNET[spec.kind]}.",

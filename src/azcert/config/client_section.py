@@ -16,7 +16,7 @@ from azcert.config.layers import fold
 from azcert.config.notes import warn_of_secret
 from azcert.config.options import OPTION_KEYS
 from azcert.config.origin import wrong
-from azcert.config.secrecy import carries_secret
+from azcert.config.secrecy import is_secret
 from azcert.config.shape import CORE_KEYWORDS, Parameter, convert, plain_name
 from azcert.config.unknown_keys import unknown_key
 from azcert.errors import ConfigurationError
@@ -124,7 +124,7 @@ class ClientSection:
                     code="wrong-value",
                     remedy="Write it in full: https://...",
                 )
-            if carries_secret(value):
+            if is_secret(entry.key, value):
                 warn_of_secret(entry)
         return value
 

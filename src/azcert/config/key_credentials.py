@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from azure.core.credentials import AzureKeyCredential, AzureNamedKeyCredential, AzureSasCredential
-
 from azcert.config.layers import fold
 from azcert.config.spec import CredentialSpec
 from azcert.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from azcert.config.settings import Settings
 
-__all__ = ["KEY_CLASSES", "KEY_FORMS", "fitting", "from_key_section"]
+__all__ = ["KEY_CLASSES", "KEY_FORMS", "build_key", "fitting", "from_key_section"]
 
-KEY_CLASSES = {
-    each.__name__: each for each in (AzureKeyCredential, AzureNamedKeyCredential, AzureSasCredential)
-}
+KEY_CLASSES = frozenset({"AzureKeyCredential", "AzureNamedKeyCredential", "AzureSasCredential"})
 
 KEY_FORMS: tuple[tuple[str, dict[str, str]], ...] = (
     ("AzureKeyCredential", {"Key": "key"}),
@@ -45,6 +43,13 @@ def from_key_section(section: Settings) -> CredentialSpec | None:
     return None
 
 
+def build_key(kind: str, arguments: Mapping[str, str]) -> Any:
+    """Return the credential of the class *kind*, one of `KEY_CLASSES`."""
+    from azure.core import credentials  # noqa: PLC0415 - slow to import
+
+    return getattr(credentials, kind)(**arguments)
+
+
 def fitting(credential: Any, client: type, accepted: str) -> Any:
     """Return *credential* as *client* takes it: keys as they are, or as plain texts.
 
@@ -54,9 +59,9 @@ def fitting(credential: Any, client: type, accepted: str) -> Any:
     name = type(credential).__name__
     if name not in KEY_CLASSES or name in accepted or "TokenCredential" not in accepted:
         return credential
-    if "str" in accepted and isinstance(credential, AzureKeyCredential):
+    if "str" in accepted and name == "AzureKeyCredential":
         return credential.key
-    if "str" in accepted and isinstance(credential, AzureSasCredential):
+    if "str" in accepted and name == "AzureSasCredential":
         return credential.signature
     raise ConfigurationError(
         f"{client.__name__} takes no {name}, which its Credential section gives.",
