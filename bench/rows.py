@@ -15,7 +15,7 @@ from bench.redis_server import redis_server
 from bench.setting import finish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from bench.setting import Setting
 
@@ -64,16 +64,12 @@ class Row:
         return self.ratio >= self.aim if self.more_is_better else self.ratio <= self.aim
 
 
-def _both(
-    setting: Setting, runs: int, name: str, *arguments: str, after: Callable[[], None] | None = None
-) -> tuple[Figures, Figures]:
+def _both(setting: Setting, runs: int, name: str, *arguments: str) -> tuple[Figures, Figures]:
     """Measure both sides in turn, so that whatever else the machine does falls on both."""
     sides = {OURS: Figures(), THEIRS: Figures()}
     for _ in range(runs):
         for library, figures in sides.items():
             figures.runs.append(setting.probe(name, library, *arguments))
-            if after is not None:
-                after()
     return sides[OURS], sides[THEIRS]
 
 
@@ -169,12 +165,11 @@ def asking(setting: Setting, runs: int) -> Iterator[Row]:
     try:
         for threads in ("1", "16"):
             many = "1 thread" if threads == "1" else f"{threads} threads"
-            raw = Figures()
-
-            def bare(threads: str = threads, raw: Figures = raw) -> None:
+            ours, theirs, raw = Figures(), Figures(), Figures()
+            for _ in range(runs):
+                ours.runs.append(setting.probe("uncached", OURS, threads, "1"))
                 raw.runs.append(setting.probe("raw-https", threads, "1"))
-
-            ours, theirs = _both(setting, runs, "uncached", threads, "1", after=bare)
+                theirs.runs.append(setting.probe("uncached", THEIRS, threads, "1"))
             yield Row(f"tokens asked for, {many}", "/s", ours, theirs, more_is_better=True)
             yield Row(
                 f"tokens asked for, {many}",
