@@ -1,10 +1,12 @@
 """One host at a time: a lease in Redis that ends by itself, and the notes that only its holder may write.
 
 ``azcert:rotation:{APPLICATION}:lease:OLD``   who rotates the certificate OLD, until when
-``azcert:rotation:{APPLICATION}:journals``    a hash: OLD -> how far its rotation has come
+``azcert:rotation:{APPLICATION}:from:OLD``    how far its rotation has come
+``azcert:rotation:{APPLICATION}:to:NEW``      the same, for those who have its successor already
 
-APPLICATION is a digest of tenant and client id; the braces are a cluster's hash tag: both live on one node.
-Hosts with a certificate each hold leases of their own and never wait for each other.
+APPLICATION is a digest of tenant and client id; the braces are a cluster's hash tag: all live on one node.
+Hosts with a certificate each hold leases of their own and never wait for each other. A user of Redis needs
+the commands that the shared token cache needs: get, set, del, pttl and eval.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from azcert.credential.redis_url import parse
 from azcert.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import redis
 
@@ -33,10 +35,10 @@ SECONDS = 120.0
 _TIMEOUT = 5.0
 # Each does its part only while the lease is ours: after its deadline it may be another's.
 _OURS = "if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end "
-_RENEW = _OURS + "return redis.call('pexpire', KEYS[1], ARGV[2])"
+_RENEW = _OURS + "redis.call('set', KEYS[1], ARGV[1], 'PX', ARGV[2]) return 1"
 _RELEASE = _OURS + "return redis.call('del', KEYS[1])"
-_PUT = _OURS + "redis.call('hset', KEYS[2], ARGV[2], ARGV[3]) return 1"
-_DELETE = _OURS + "redis.call('hdel', KEYS[2], ARGV[2]) return 1"
+_WRITE = _OURS + "for i = 2, #KEYS do redis.call('set', KEYS[i], ARGV[2]) end return 1"
+_ERASE = _OURS + "for i = 2, #KEYS do redis.call('del', KEYS[i]) end return 1"
 
 
 class Lease:
@@ -87,7 +89,7 @@ class Lease:
 
         :raises ConfigurationError: ``lease-lost``; ``lease-unusable``: nobody can tell.
         """
-        self._if_ours(_RENEW, [self._held], self._lifetime)
+        self._if_ours(_RENEW, [], self._lifetime)
 
     def release(self) -> None:
         """Give the lease back, if it is still ours."""
@@ -97,24 +99,24 @@ class Lease:
             with suppress(ConfigurationError):
                 self._do(lambda client: client.eval(_RELEASE, 1, held, self._mine))
 
-    def notes(self) -> dict[str, bytes]:
-        """Return what holders of leases wrote: by thumbprint of the certificate that is replaced."""
-        found: Any = self._do(lambda client: client.hgetall(f"{self._base}:journals"))
-        return {bytes(old).decode("ascii", "replace"): bytes(note) for old, note in found.items()}
+    def note(self, name: str) -> bytes | None:
+        """Return the note of that name, ``from:OLD`` or ``to:NEW``, whoever wrote it."""
+        found: bytes | None = self._do(lambda client: client.get(f"{self._base}:{name}"))
+        return found
 
-    def write(self, old: str, note: bytes) -> None:
-        """Write the note on a certificate.
-
-        :raises ConfigurationError: ``lease-lost``, ``lease-unusable``.
-        """
-        self._if_ours(_PUT, [self._held, f"{self._base}:journals"], old, note)
-
-    def erase(self, old: str) -> None:
-        """Remove the note on a certificate.
+    def write(self, names: Sequence[str], note: bytes) -> None:
+        """Write one note under several names.
 
         :raises ConfigurationError: ``lease-lost``, ``lease-unusable``.
         """
-        self._if_ours(_DELETE, [self._held, f"{self._base}:journals"], old)
+        self._if_ours(_WRITE, names, note)
+
+    def erase(self, names: Sequence[str]) -> None:
+        """Remove notes.
+
+        :raises ConfigurationError: ``lease-lost``, ``lease-unusable``.
+        """
+        self._if_ours(_ERASE, names)
 
     def close(self) -> None:
         """Close the connection."""
@@ -125,7 +127,8 @@ class Lease:
     def _name(self, old: str) -> str:
         return f"{self._base}:lease:{old}"
 
-    def _if_ours(self, script: str, keys: list[str], *arguments: str | bytes) -> None:
+    def _if_ours(self, script: str, names: Sequence[str], *arguments: str | bytes) -> None:
+        keys = [self._held, *(f"{self._base}:{name}" for name in names)]
         if not self._do(lambda client: client.eval(script, len(keys), *keys, self._mine, *arguments)):
             raise ConfigurationError(
                 f"The lease at {self._address} has passed to another host: this run stood still too long.",

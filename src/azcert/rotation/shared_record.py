@@ -81,21 +81,23 @@ class SharedRecord:
 
     def write(self, journal: Journal) -> None:
         """Write both; the shared one first, which fails where the lease has passed to another host."""
-        self._lease.write(journal.old, self._sealed(journal))
+        self._lease.write(_names(journal), self._sealed(journal))
         self._local.write(journal)
 
     def finish(self, journal: Journal) -> None:
         """Remove the local one; the shared one stays and tells under which id the successor is registered."""
-        self._lease.write(journal.old, self._sealed(journal))
-        for old, note in self._lease.notes().items():
-            if old != journal.old and journal.old in signers_of(note):
-                # The rotation that brought the certificate which is gone now.
-                self._lease.erase(old)
+        # What is noted on the rotation that brought the certificate which is gone now is of no use any more.
+        brought = self._lease.note(f"to:{journal.old}")
+        others = signers_of(brought) - {journal.old} if brought else set()
+        self._lease.erase([f"to:{journal.old}", *(f"from:{other}" for other in others)])
+        self._lease.write(_names(journal), self._sealed(journal))
         self._local.finish(journal)
 
     def drop(self) -> None:
         """Remove both."""
-        self._lease.erase(self._old())
+        journal = self.read()
+        if journal is not None:
+            self._lease.erase(_names(journal))
         self._local.drop()
 
     def remembered_id(self, thumbprint: str) -> str | None:
@@ -115,10 +117,12 @@ class SharedRecord:
     def _shared(self) -> Journal | None:
         """Return the journal of what replaces the certificate in use, else of what brought it."""
         current = self._place.current()
-        notes = self._lease.notes().values()
-        journals = [unseal(note, current, application=self._lease.application) for note in notes]
-        about = [each for each in journals if each is not None and _is_about(each, current.thumbprint)]
-        return min(about, key=lambda each: each.old != current.thumbprint, default=None)
+        for name in (f"from:{current.thumbprint}", f"to:{current.thumbprint}"):
+            note = self._lease.note(name)
+            journal = unseal(note, current, application=self._lease.application) if note else None
+            if journal is not None and name in _names(journal):
+                return journal
+        return None
 
     def _outlives(self, mine: Journal | None, shared: Journal) -> bool:
         """Tell whether Redis, set back to an older state, knows only of the rotation before ours."""
@@ -128,10 +132,11 @@ class SharedRecord:
     def _old(self) -> str:
         """Return which certificate is being replaced: what the lease is on."""
         journal, current = self.read(), self._place.current().thumbprint
-        return journal.old if journal is not None and _is_about(journal, current) else current
+        about = journal is not None and {f"from:{current}", f"to:{current}"} & set(_names(journal))
+        return journal.old if journal is not None and about else current
 
     def _sealed(self, journal: Journal) -> bytes:
-        before = self._lease.notes().get(journal.old)
+        before = self._lease.note(f"from:{journal.old}")
         with ExitStack() as opened:
             signers = [opened.enter_context(self._place.in_use())]
             successor = journal.successor
@@ -143,6 +148,7 @@ class SharedRecord:
             return seal(journal, signers, application=self._lease.application, before=before)
 
 
-def _is_about(journal: Journal, thumbprint: str) -> bool:
+def _names(journal: Journal) -> list[str]:
+    """Return the names of the note on a rotation: for those who have the old certificate, or the new one."""
     successor = journal.successor
-    return thumbprint in {journal.old, successor.thumbprint if successor else None}
+    return [f"from:{journal.old}", *([f"to:{successor.thumbprint}"] if successor else [])]
