@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from azcert.certificate import writers
+from azcert.certificate.model import Certificate
+from azcert.errors import SelectionError
 from azcert.rotation.plan import Step
 from azcert.rotation.record import LocalRecord
 from azcert.sources.open import open_source
-from support.rotating import registered, rotation, sign_in
+from support.emulated import certificate, rsa_key
+from support.rotating import register, registered, rotation, sign_in
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from azcert.emulator.fixture import AzcertEmulator
 
 
@@ -143,3 +146,40 @@ def test_abort_undoes_what_is_not_in_use_yet(
     assert thumbprint(source) == before
     assert registered(azcert_environment) == {before}
     assert not (tmp_path / "app.pem.next").exists()
+
+
+def test_another_certificate_that_was_put_in_use_meanwhile_is_left_alone(
+    azcert_environment: AzcertEmulator, source: str, tmp_path: Path
+) -> None:
+    def told(step: Step) -> None:
+        if step is Step.SWITCH:
+            raise Killed
+
+    with pytest.raises(Killed):
+        rotation(azcert_environment, source, tmp_path, told=told).run(force=True)
+    by_hand = Certificate(certificate(rsa_key(0), days=90))
+    register(azcert_environment, by_hand, beside=True)
+    assert len(registered(azcert_environment)) == 3
+    Path(source).write_bytes(writers.pem(rsa_key(0), by_hand))
+    steps: list[Step] = []
+    assert rotation(azcert_environment, source, tmp_path, told=steps.append).run() is None
+    assert steps == [Step.UNDO]
+    assert thumbprint(source) == by_hand.thumbprint
+    assert len(registered(azcert_environment)) == 2, "the successor that nobody will use is gone"
+    assert not (tmp_path / "app.pem.next").exists()
+    sign_in(azcert_environment, source)
+
+
+def test_a_certificate_that_is_in_use_again_is_not_taken_off(
+    azcert_environment: AzcertEmulator, source: str, tmp_path: Path
+) -> None:
+    before, backup = thumbprint(source), Path(source).read_bytes()
+    assert rotation(azcert_environment, source, tmp_path, overlap=3600).run(force=True) is Step.WAIT
+    Path(source).write_bytes(backup)
+    with pytest.raises(SelectionError, match="still gives") as caught:
+        rotation(azcert_environment, source, tmp_path).run()
+    assert caught.value.code == "successor-elsewhere"
+    sign_in(azcert_environment, source)
+    assert rotation(azcert_environment, source, tmp_path).abort() is True
+    assert registered(azcert_environment) == {before}
+    sign_in(azcert_environment, source)

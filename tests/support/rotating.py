@@ -69,11 +69,12 @@ def registered(emulator: AzcertEmulator) -> set[str]:
     return {key["customKeyIdentifier"] for key in app["keyCredentials"]}
 
 
-def register(emulator: AzcertEmulator, certificate: Certificate) -> None:
-    """Make *certificate* the app's only one, as an administrator did long ago."""
+def register(emulator: AzcertEmulator, certificate: Certificate, *, beside: bool = False) -> None:
+    """Make *certificate* the app's only one, or one beside all others, as an administrator did long ago."""
     app = emulator.world.documents.get("app", emulator.client_id)
     assert app is not None
-    app["keyCredentials"] = [key_credential(certificate.leaf)]
+    others = app["keyCredentials"] if beside else []
+    app["keyCredentials"] = [*others, key_credential(certificate.leaf)]
     emulator.world.documents.put("app", emulator.client_id, app)
 
 
