@@ -174,6 +174,23 @@ def test_a_section_that_is_a_text_is_a_connection_string() -> None:
             assert clients.get(BlobServiceClient, "Storage").account_name == "c"
 
 
+@pytest.mark.parametrize(
+    "document",
+    [{"Mine": VAULT}, {"ConnectionStrings": {"Mine": VAULT}}, {"Mine": {"connectionString": VAULT}}],
+)
+def test_a_text_that_is_a_url_is_the_address(document: Any) -> None:
+    with azcert.AzureClients.from_settings(document) as clients:
+        assert clients.plan(SecretClient, "Mine").arguments == {"vault_url": VAULT}
+        assert clients.get(SecretClient, "Mine").vault_url == VAULT
+
+
+def test_a_parameter_that_has_the_name_of_a_web_applications_setting_is_the_clients() -> None:
+    section = {"endpoint": "https://c.azurecr.io", "audience": "https://containerregistry.azure.us"}
+    client = cls("azure.containerregistry", "ContainerRegistryClient")
+    assert plan(section, client).arguments["audience"] == "https://containerregistry.azure.us"
+    assert "audience" not in plan({"vaultUri": VAULT, "Audience": "api://web"}).keywords
+
+
 def test_a_section_within_another_is_another_client() -> None:
     url = "https://{}.blob.core.windows.net".format
     settings = {

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientPlan", "plan_client"]
 
+_URL = ("https://", "http://")
+
 
 @dataclass(frozen=True)
 class ClientPlan:
@@ -63,6 +65,9 @@ def plan_client(
     """
     environ = os.environ if environ is None else environ
     connection = _connection_string(section, root)
+    if connection is not None and isinstance(connection.text, str) and connection.text.startswith(_URL):
+        # A text that is a URL is the client's address, as .NET Aspire writes it among connection strings.
+        section, connection = section.completed({"endpoint": connection}), None
     shape = shape_of(cls)
     constructor = ""
     if connection is not None:

@@ -64,10 +64,14 @@ class ClientSection:
 
     def _keys(self) -> list[tuple[Settings, str]]:
         options = self._section.group("Options")
-        about_others = {fold(name) for name in (*CREDENTIAL_KEYS, *OPTION_KEYS, *_STRUCTURE)}
-        mine = {fold(name) for name in OPTION_KEYS}
-        keys = [(self._section, name) for name in self._section.names() if fold(name) not in about_others]
-        return keys + [(options, name) for name in options.names() if fold(name) not in mine]
+        # An audience is the web application's in an AzureAd section, and a parameter of many clients.
+        own = {plain_name(name) for name in (*self._shape.parameters, *self._shape.keywords)}
+        credentials = {fold(name) for name in CREDENTIAL_KEYS if plain_name(name) not in own - {"credential"}}
+        apart = {fold(name) for name in (*OPTION_KEYS, *_STRUCTURE)}
+        keys = [
+            (self._section, name) for name in self._section.names() if fold(name) not in credentials | apart
+        ]
+        return keys + [(options, name) for name in options.names() if fold(name) not in apart]
 
     def _place(self, addresses: list[str], found: dict[str, tuple[str, Settings]]) -> None:
         """Give the one address of the section to the one address of the constructor."""

@@ -141,9 +141,11 @@ def _environment(section: Settings, entry: Entry, environ: Mapping[str, str]) ->
         return CredentialSpec("EnvironmentCredential", common_arguments(section), origin=str(entry.origin))
     if section.text("ClientSecret") is None and section.text("ClientCertificatePath") is None:
         section = section.completed(
-            Entry(name, environ[variable], environ[variable], Origin(Place.ENVIRONMENT, variable))
-            for name, variable in _VARIABLES.items()
-            if environ.get(variable)
+            {
+                name: Entry(name, environ[variable], environ[variable], Origin(Place.ENVIRONMENT, variable))
+                for name, variable in _VARIABLES.items()
+                if environ.get(variable)
+            }
         )
     if section.text("ClientSecret") is not None:
         return from_table(section, "clientsecret", entry, environ)

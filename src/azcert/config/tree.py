@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from azcert._redact import Secret
@@ -12,7 +13,7 @@ from azcert.config.references import KeyVaultReference, read_key_vault_reference
 from azcert.config.secrecy import is_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Self
 
     from azcert.errors import ConfigurationError
@@ -89,9 +90,11 @@ class Tree:
         # Values beside the reference come from another layer: they add to what it refers to.
         return here._completed(found._relative())  # noqa: SLF001 - other objects of this class
 
-    def completed(self, entries: Iterable[Entry]) -> Self:
-        """Return the same section, with *entries* (their keys are names) where it has no value."""
-        return self._completed((fold(entry.key), entry) for entry in entries)
+    def completed(self, entries: Mapping[str, Entry]) -> Self:
+        """Return the same section, with *entries* by their names where it has no value."""
+        return self._completed(
+            (fold(name), replace(entry, key=self._join(name))) for name, entry in entries.items()
+        )
 
     def _completed(self, entries: Iterable[tuple[str, Entry]]) -> Self:
         more = {self._prefix + key: entry for key, entry in entries}
