@@ -82,4 +82,5 @@ def _environment(home: Path) -> dict[str, str]:
     """Return what a new user has: no AZURE_ variables, an empty home, the installed command."""
     kept = {name: value for name, value in os.environ.items() if name in {"LANG", "LC_ALL", "TMPDIR", "TERM"}}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return kept | {"PATH": path, "HOME": str(home)}
+    # An emulator that this user runs already is none of the page's.
+    return kept | {"PATH": path, "HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
