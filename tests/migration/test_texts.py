@@ -19,6 +19,7 @@ from azcert.migration import dotenv
 from azcert.migration.appsettings import Sections
 from azcert.migration.formats import Format, format_of
 from azcert.migration.settings import SettingsFile, open_settings
+from azcert.migration.tree import members
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -352,6 +353,15 @@ def write(path: Path, value: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value))
     return path
+
+
+def test_nothing_that_is_read_shows_a_secret(tmp_path: Path) -> None:
+    base = write(tmp_path / "appsettings.json", {"A": {"TenantId": "t", "ClientId": "c", "Other": "hush-1"}})
+    layer = write(tmp_path / "appsettings.Production.json", {"A": {"ClientSecret": "hush-2"}})
+    settings = opened(layer, base=base)
+    shown = [settings, settings.change(NEW), sections(other="hush-3"), *settings.elsewhere({"X": "hush-2"})]
+    shown += members(read_json(layer.read_text()))
+    assert "hush" not in repr(shown)
 
 
 def test_a_layer_with_the_secret_alone_takes_the_ids_from_the_settings_below(tmp_path: Path) -> None:

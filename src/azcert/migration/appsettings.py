@@ -64,7 +64,7 @@ class Sections:
 
     form: Format
     name: str
-    below: Mapping[str, str | None] = field(default_factory=dict)
+    below: Mapping[str, str | None] = field(default_factory=dict, repr=False)
 
     def find(self, text: str) -> list[Identity]:
         """Return every section that names an application with a secret or a certificate.
@@ -114,7 +114,7 @@ class _Section:
     """A section's members by their keys in lower case, its lists' too (``clientcredentials:0:...``)."""
 
     name: str
-    below: dict[str, str | None]
+    below: dict[str, str | None] = field(repr=False)
     own: dict[str, Member] = field(default_factory=dict)
 
     @property

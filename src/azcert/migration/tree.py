@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,15 +15,16 @@ __all__ = ["Member", "Path", "members", "plain", "replaced"]
 Path = tuple["str | int", ...]
 
 
-class Member(NamedTuple):
-    """A key of a file with the text it has.
+@dataclass(frozen=True)
+class Member:
+    """A key of a file with the text it has, perhaps a secret.
 
     :param path: keys as they are written, and places in lists.
     """
 
     path: Path
     line: int
-    text: str | None
+    text: str | None = field(repr=False)
 
     @property
     def name(self) -> str:
