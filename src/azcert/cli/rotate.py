@@ -202,12 +202,13 @@ def _tell_end(rotation: Rotation, end: Step | None, request_file: str | None, *,
     elif request and request_file:
         data(request.strip() if request_file == "-" else request_file)
     if end is None:
-        talk(f"Not due until {rotation.due_at():%Y-%m-%d %H:%M UTC}: nothing was done.")
+        talk(f"Not due until {rotation.due_at():%Y-%m-%d %H:%M UTC}: nothing is begun.")
     elif end is Step.ANSWER:
-        where = "the request" if request_file in {None, "-"} else request_file
-        talk(f"Send {where} to the authority, then run this again with --accept ANSWER instead of --csr.")
-        if request_file is None:
-            talk("--csr FILE writes the request again.")
+        where = "the request" if request_file == "-" else request_file
+        if where is None:
+            talk("Run this again with --accept ANSWER once it is there; --csr FILE writes the request again.")
+        else:
+            talk(f"Send {where} to the authority, then run this again with --accept ANSWER instead of --csr.")
     elif end is Step.WAIT:
         talk("Run it again when the overlap has passed.")
 
