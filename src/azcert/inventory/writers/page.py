@@ -46,7 +46,7 @@ _HEAD = """<!DOCTYPE html>
 <main>
 """
 _COLUMNS = """<thead><tr><th scope="col">Application</th><th scope="col">Kind</th><th scope="col">Ends</th>
-<th scope="col" class="number">Days left</th><th scope="col">Today to a year from now</th>
+<th scope="col" class="number">Days left</th><th scope="col" class="bar">Today to a year from now</th>
 <th scope="col">Worth knowing</th></tr></thead>
 """
 
