@@ -15,7 +15,7 @@ from azcert.certificate import formats
 from azcert.certificate.model import Certificate
 from azcert.emulator.ready_made import CLIENT_ID, OBJECT_ID
 from azcert.sources.open import open_source
-from support.command import azcert
+from support.command import azcert_here as azcert
 from support.emulated import certificate, rsa_key
 from support.rotating import register, registered, sign_in
 from support.terminal import at_a_terminal
@@ -122,7 +122,7 @@ def test_another_identity_may_change_the_application(
 ) -> None:
     # azure-identity's EnvironmentCredential is who is signed in here: a certificate with Graph permissions.
     monkeypatch.setenv("AZURE_CLIENT_CERTIFICATE_PATH", str(azcert_environment.certificate_path))
-    assert azcert("new", "billing", folder=tmp_path).returncode == 0
+    assert azcert("new", "billing", "--out", tmp_path).returncode == 0
     made = azcert("app", "create", "billing", "--add", tmp_path / "billing.pem")
     client_id = made.stdout.strip()
     before = thumbprint(tmp_path / "billing.pem")
