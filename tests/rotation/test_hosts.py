@@ -7,18 +7,22 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from azcert.certificate import writers
 from azcert.certificate.model import Certificate
+from azcert.credential.sync import CertificateCredential
 from azcert.emulator.ready_made import CLIENT_ID, OBJECT_ID
 from azcert.errors import AzcertError
+from azcert.registration.sync import Registrations
 from azcert.rotation.lease import Lease
 from azcert.rotation.place import open_place
 from azcert.rotation.plan import Step
 from azcert.rotation.record import LocalRecord
+from azcert.rotation.registrar import DirectoryRegistrar
 from azcert.rotation.shared_record import SharedRecord
 from azcert.sources.open import open_source
 from support.command import azcert
@@ -288,6 +292,32 @@ def test_hosts_with_a_certificate_each_rotate_at_once(
     assert not registered(azcert_environment) & {key["customKeyIdentifier"] for key in keys}
     for path in files:
         sign_in(azcert_environment, str(path))
+
+
+def test_rotators_that_rewrite_the_whole_list_lose_none_of_each_other_s(
+    azcert_environment: AzcertEmulator, tmp_path: Path
+) -> None:
+    """A PATCH of keyCredentials replaces the list: whoever has the directory's rights rotates so."""
+    files = []
+    for number in range(3):
+        (tmp_path / f"host{number}").mkdir()
+        made, content = due(f"host{number}", number)
+        register(azcert_environment, made, beside=True)
+        files.append(private(tmp_path / f"host{number}" / "app.pem", content))
+    administrator = CertificateCredential(
+        azcert_environment.tenant_id, CLIENT_ID, certificate=azcert_environment.certificate_path
+    )
+
+    def rotate(path: Path) -> Step | None:
+        registrations = Registrations(administrator, settle=1.0)
+        registrar = DirectoryRegistrar(registrations, CLIENT_ID)
+        return rotation(azcert_environment, str(path), path.parent, registrar=registrar).run()
+
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(rotate, files)) == [Step.DONE] * len(files)
+    used = {in_use(path).thumbprint for path in [*files, azcert_environment.certificate_path]}
+    assert registered(azcert_environment) == used
+    assert len(used) == 4
 
 
 def test_a_host_with_a_copy_waits_until_the_successor_is_brought_there(

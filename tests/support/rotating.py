@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from azcert.certificate.model import Certificate
     from azcert.emulator.fixture import AzcertEmulator
     from azcert.rotation.record import Record
+    from azcert.rotation.registrar import Registrar
 
 __all__ = ["SCOPE", "make_certificate", "register", "registered", "rotation", "sign_in"]
 
@@ -38,12 +39,14 @@ def rotation(
     overlap: float = 0.0,
     by_authority: bool = False,
     record: Record | None = None,
+    registrar: Registrar | None = None,
     **more: Any,
 ) -> Rotation:
     """Return the rotation of *source*; the environment must be the emulator's."""
     place = open_place(source, work=folder)
-    credential = CertificateCredential(emulator.tenant_id, emulator.client_id, certificate=source)
-    registrar = OwnRegistrar(Registrations(credential), OBJECT_ID, place.in_use)
+    if registrar is None:
+        credential = CertificateCredential(emulator.tenant_id, emulator.client_id, certificate=source)
+        registrar = OwnRegistrar(Registrations(credential), OBJECT_ID, place.in_use)
     prover = Prover(
         emulator.tenant_id,
         emulator.client_id,
