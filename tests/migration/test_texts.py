@@ -411,7 +411,8 @@ def test_a_layer_over_settings_that_say_which_kind_it_is_says_it_anew(tmp_path: 
 
 
 def test_where_the_secret_is_instead_is_said(tmp_path: Path) -> None:
-    bare = {"UserSecretsId": "ours", "AzureAd": {"TenantId": "t", "ClientId": "c"}}
+    bare = {"AzureAd": {"TenantId": "t", "ClientId": "c"}}
+    (tmp_path / "ours.csproj").write_text("<Project><UserSecretsId>ours</UserSecretsId></Project>")
     base = write(tmp_path / "appsettings.json", bare)
     environ = {"HOME": str(tmp_path)}
     with pytest.raises(ConfigurationError) as nowhere:

@@ -67,7 +67,7 @@ def texts_of(path: Path) -> dict[str, str | None]:
 
 def _others(path: Path, environ: Mapping[str, str]) -> Iterator[Path]:
     stem = path.name.lstrip(".").partition(".")[0]
-    for other in sorted(path.parent.iterdir()):
+    for other in _beside(path):
         name = other.name
         known = name.startswith((".env", "appsettings.", f"{stem}.")) or name.endswith(".env")
         if known and other != path and not name.endswith(_COPIES) and other.is_file():
@@ -78,16 +78,27 @@ def _others(path: Path, environ: Mapping[str, str]) -> Iterator[Path]:
             yield secrets
 
 
+def _beside(path: Path) -> list[Path]:
+    try:
+        return sorted(path.parent.iterdir())
+    except PermissionError:
+        # A service may open its settings and not list their folder.
+        return []
+
+
 def _user_secrets_ids(path: Path) -> Iterator[str]:
-    for project in sorted(path.parent.glob("*.csproj")):
-        yield from _SECRETS_ID.findall(project.read_text(encoding="utf-8", errors="replace"))
-    for other in sorted(path.parent.glob("appsettings.json")):
+    for other in _beside(path):
         try:
-            identifier = texts_of(other).get("usersecretsid")
+            if other.suffix == ".csproj":
+                yield from _SECRETS_ID.findall(
+                    read_file(other, limit=_MAX_SIZE).data.decode(errors="replace")
+                )
+            elif other.name == "appsettings.json":
+                identifier = texts_of(other).get("usersecretsid")
+                if identifier:
+                    yield identifier
         except AzcertError:
             continue
-        if identifier:
-            yield identifier
 
 
 def _identities(path: Path) -> list[Identity]:
