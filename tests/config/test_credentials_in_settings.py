@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from azcert.config.build import build_credential
+from azcert.config.choose import choose_credential
 from azcert.config.default_chain import EXCLUSIONS
+from azcert.config.load import load_settings
 from azcert.config.spec import CredentialSpec
 from azcert.credential.default import DefaultCredential as Default
 from azcert.errors import ConfigurationError
-from support.descriptions import chosen, in_both_stores, revealed
+from support.descriptions import THUMBPRINT, chosen, in_both_stores, revealed
 
 OURS = [
     (
@@ -101,6 +103,31 @@ def test_a_credential_has_the_options_of_its_own_section_and_no_others() -> None
     ):
         found = revealed(chosen(f'{{"Credential": {{{inner}, {retry}}}}}'))
         assert (found["retry_total"], found["user_agent"]) == (1, "app")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("A__certificate", "/run/app.pem", ("/run/app.pem",)),
+        ("A__ClientCertificatePath", "/run/app.pfx", ("/run/app.pfx",)),
+    ],
+)
+def test_a_later_layer_names_another_certificate(
+    variable: str, value: str, expected: tuple[str, ...]
+) -> None:
+    section = {"tenantId": "t", "clientId": "c", "clientCertificate": THUMBPRINT}
+    settings = load_settings({"A": section}, environ={variable: value})
+    assert revealed(choose_credential(settings.section("A"), {}))["certificate"] == expected
+
+
+def test_a_credential_that_is_named_goes_before_lists() -> None:
+    lists = [{"SourceType": "Path", "CertificateDiskPath": "a.pem"}]
+    section = {"TenantId": "t", "ClientId": "c", "ClientCredentials": lists}
+    environ = {"AzureAd__credential": "managedidentity", "AzureAd__ClientId": ""}
+    settings = load_settings({"AzureAd": section}, environ=environ)
+    assert revealed(choose_credential(settings.section("AzureAd"), {})) == {
+        "kind": "ManagedIdentityCredential"
+    }
 
 
 def test_a_section_that_says_nothing_of_credentials_has_none() -> None:

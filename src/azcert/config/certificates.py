@@ -44,14 +44,10 @@ def certificate_arguments(section: Settings) -> dict[str, Any] | None:
     :raises azcert.errors.ConfigurationError: two certificates are named, or one not well.
     """
     ways = (("certificate",), ("clientCertificatePath",), _SELECTING)
-    named = [given for way in ways if (given := _given(section, *way)) is not None]
-    if not named:
+    given = [each for way in ways if (each := _given(section, *way)) is not None]
+    if not given:
         return None
-    if len(named) > 1:
-        first, second = named[0][0], named[1][0]
-        found = f"names a certificate, and so does {first.key} ({first.origin})"
-        raise wrong(second, found, code="two-certificates", remedy="Keep one.")
-    entry, text = named[0]
+    entry, text = _of_the_last_layer(given)
     if fold(entry.name) in map(fold, _SELECTING):
         names = _in_store_of(section, entry)
     else:
@@ -64,6 +60,16 @@ def certificate_arguments(section: Settings) -> dict[str, Any] | None:
     if chain is not None:
         arguments["send_certificate_chain"] = chain
     return arguments
+
+
+def _of_the_last_layer(given: list[tuple[Entry, str]]) -> tuple[Entry, str]:
+    """Return the one that counts: a host's variables may name another certificate than the file does."""
+    last = max(entry.origin.rank for entry, _ in given)
+    first, *others = [each for each in given if each[0].origin.rank == last]
+    if others:
+        found = f"names a certificate, and so does {first[0].key} ({first[0].origin})"
+        raise wrong(others[0][0], found, code="two-certificates", remedy="Keep one.")
+    return first
 
 
 def _given(section: Settings, *names: str) -> tuple[Entry, str] | None:

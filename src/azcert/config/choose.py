@@ -1,7 +1,8 @@
 """From a section to the credential it asks for; nothing is built here.
 
 Three contracts meet: the ``Credential`` section (`azcert.config.credential_source`), Microsoft.Identity.Web's
-lists (`azcert.config.identity_web`) and the flat keys (`azcert.config.flat`), in this order.
+lists (`azcert.config.identity_web`) and the flat keys (`azcert.config.flat`), in this order. A credential that
+is named (``credential: managedidentity``) alone goes before lists.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def choose_credential(section: Settings, environ: Mapping[str, str] | None = Non
         )
     if inner and _section_wins(section, inner):
         return _inside(inner, environ)
-    return from_lists(section, environ) or from_flat(section, environ)
+    named = section.written("credential")
+    lists = None if named is not None and named.text else from_lists(section, environ)
+    return lists or from_flat(section, environ)
 
 
 def _section_wins(section: Settings, inner: Settings) -> bool:
