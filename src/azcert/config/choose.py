@@ -1,8 +1,8 @@
 """From a section to the credential it asks for; nothing is built here.
 
-Three contracts meet: the ``Credential`` section (`azcert.config.credential_source`), Microsoft.Identity.Web's
-lists (`azcert.config.identity_web`) and the flat keys (`azcert.config.flat`), in this order. A credential that
-is named (``credential: managedidentity``) alone goes before lists.
+Three contracts meet, in this order: the ``Credential`` section (`azcert.config.credential_source`),
+Microsoft.Identity.Web's lists (`azcert.config.identity_web`), the flat keys (`azcert.config.flat`). Only a
+credential that is named (``credential: managedidentity``) goes before lists.
 """
 
 from __future__ import annotations
