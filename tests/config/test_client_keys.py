@@ -11,6 +11,8 @@ from azure.keyvault.secrets import SecretClient
 
 import azcert
 import azcert.aio
+from azcert.config.key_credentials import fitting
+from azcert.config.shape import shape_of
 from azcert.errors import ConfigurationError
 from support.clients import CLIENTS, OPTIONS, VAULT, cls
 
@@ -46,6 +48,19 @@ def test_keys_reach_the_clients_that_take_them(
         clients.get(Client, "Mine")
         assert "hunter2" not in repr(clients.plan(Client, "Mine"))
     assert [type(each) for each in given] == [expected]
+
+
+@pytest.mark.parametrize(("module", "name", "credential", "expected"), KEYS, ids=[row[1] for row in KEYS])
+async def test_asynchronous_clients_take_the_same_keys(
+    module: str, name: str, credential: Any, expected: Any
+) -> None:
+    section = next(section for _, found, section in CLIENTS if found == name)
+    settings = {"Mine": {**section, "Credential": credential}}
+    async with azcert.aio.AzureClients.from_settings(settings) as clients:
+        client = cls(module, name, aio=True)
+        accepted = shape_of(client).parameters["credential"].type
+        assert type(fitting(clients.credential("Mine"), client, accepted)) is expected
+        assert type(clients.get(client, "Mine")) is client
 
 
 def test_a_client_without_keys_refuses_one_and_says_what_it_takes() -> None:
