@@ -120,6 +120,16 @@ def test_a_later_layer_names_another_certificate(
     assert revealed(choose_credential(settings.section("A"), {}))["certificate"] == expected
 
 
+def test_values_beside_a_reference_go_before_what_it_refers_to() -> None:
+    shared = {"CredentialSource": "AzureCli", "TenantId": "theirs", "Subscription": "s"}
+    values = {"A:Credential:TenantId": "mine", "A:Credential:Subscription": None}
+    settings = load_settings({"Shared": shared, "A": {"Credential": "$Shared"}}, values=values, environ={})
+    assert revealed(choose_credential(settings.section("A"), {})) == {
+        "kind": "AzureCliCredential",
+        "tenant_id": "mine",
+    }
+
+
 def test_a_credential_that_is_named_goes_before_lists() -> None:
     lists = [{"SourceType": "Path", "CertificateDiskPath": "a.pem"}]
     section = {"TenantId": "t", "ClientId": "c", "ClientCredentials": lists}

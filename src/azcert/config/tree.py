@@ -13,7 +13,7 @@ from azcert.config.references import KeyVaultReference, read_key_vault_reference
 from azcert.config.secrecy import is_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Self
 
     from azcert.errors import ConfigurationError
@@ -87,19 +87,18 @@ class Tree:
             raise self._dangling(entry, target)
         if not here:
             return found
-        # Values beside the reference come from another layer: they add to what it refers to.
-        return here._completed(found._relative())  # noqa: SLF001 - other objects of this class
+        # Values beside the reference come from another layer: they go before those it refers to.
+        referred = {here._prefix + key: each for key, each in found._relative()}  # noqa: SLF001
+        return type(self)({**referred, **self._entries}, path, resolve=self._resolve)
 
     def completed(self, entries: Mapping[str, Entry]) -> Self:
-        """Return the same section, with *entries* by their names where it has no value."""
-        return self._completed(
-            (fold(name), replace(entry, key=self._join(name))) for name, entry in entries.items()
-        )
-
-    def _completed(self, entries: Iterable[tuple[str, Entry]]) -> Self:
-        more = {self._prefix + key: entry for key, entry in entries}
-        mine = {key: entry for key, entry in self._entries.items() if entry.text or key not in more}
-        return type(self)({**more, **mine}, self._path, resolve=self._resolve)
+        """Return the same section, with *entries* by their names where it has no value, or an empty one."""
+        more = {
+            self._prefix + fold(name): replace(entry, key=self._join(name))
+            for name, entry in entries.items()
+            if (mine := self.written(name)) is None or not mine.text
+        }
+        return type(self)({**self._entries, **more}, self._path, resolve=self._resolve)
 
     def _relative(self) -> list[tuple[str, Entry]]:
         return [
