@@ -39,7 +39,7 @@ def test_unknown_keys_of_the_defaults_are_refused() -> None:
 
 def test_a_section_named_default_that_is_about_other_things_is_let_be() -> None:
     settings = {
-        "Default": {"Language": "en"},
+        "Default": {"Language": "en", "Domain": "contoso.com"},
         "AzureDefaults": {"credential": "azurecli"},
         "V": {"vaultUri": VAULT},
     }

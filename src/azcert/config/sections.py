@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from azcert._values import nearest
 from azcert.config.choose import CREDENTIAL_KEYS, choose_credential
 from azcert.config.client_plan import plan_client
+from azcert.config.flat import FLAT_KEYS
+from azcert.config.identity_web import LISTS
 from azcert.config.layers import fold
 from azcert.config.options import OPTION_KEYS
 from azcert.config.spec import CredentialSpec
@@ -24,6 +26,8 @@ DEFAULT_SECTIONS = ("Default", "AzureDefaults")
 
 _TOP = "AzureClients"
 _DEFAULT_KEYS = (*CREDENTIAL_KEYS, *OPTION_KEYS, "Credential", "Options")
+# A section of that name may be about something else, such as a default language or domain.
+_TELLING = frozenset(map(fold, (*FLAT_KEYS, *LISTS, *OPTION_KEYS, "Credential", "Options")))
 # The README of Microsoft.Extensions.Azure has it in its Default section; .NET itself reads nothing from it.
 _READ_BY_NOBODY = ("TelemetryPolicy",)
 
@@ -59,10 +63,9 @@ class Sections:
 
         :raises azcert.errors.ConfigurationError: it has a key that nobody would read.
         """
-        known = {fold(name) for name in _DEFAULT_KEYS}
         for name in DEFAULT_SECTIONS:
             found = self._settings.section(name)
-            if any(fold(each) in known for each in found.names()):
+            if any(fold(each) in _TELLING for each in found.names()):
                 refuse_unknown(found, _DEFAULT_KEYS, ignored=_READ_BY_NOBODY)
                 return found
         return None
