@@ -47,7 +47,12 @@ def in_time(call: Callable[[], T], seconds: float | None) -> T:
         return call()
     thread.join(seconds)
     if errors:
-        raise errors[0]
+        error = errors.pop()
+        try:
+            raise error
+        finally:
+            # Its traceback leads to these frames: no circle, which would keep sockets until it is collected.
+            del error
     if not results:
         raise TimeoutError(f"no whole answer in {seconds:.1f} s")
     return results[0]

@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -231,7 +232,8 @@ def test_a_token_costs_one_answer_of_redis_and_a_request_seven(
     redis_server.flush()
     counts = [commands()]
     for _ in range(2):
-        with stand.sync(cache=RedisCache(redis_server.url, KEYS)) as credential:
+        cache = RedisCache(redis_server.url, KEYS)
+        with closing(cache), stand.sync(cache=cache) as credential:
             for _ in range(3):
                 credential.get_token("api://orders/.default")
         counts.append(commands())

@@ -96,6 +96,7 @@ def test_a_server_that_wants_a_clients_certificate_gets_it(tmp_path: Path, tls: 
             f"rediss://fleet:pass%25word@127.0.0.1:{port}?ssl_ca_certs={tls.certificate}", KEYS
         )
         assert text_of(without, "a") is None
+        cache.close()
 
 
 @pytest.fixture
@@ -151,6 +152,7 @@ def test_a_cluster_of_three_keeps_each_token_where_it_belongs(cluster: list[Redi
             assert text_of(cache, scope) in {None, f"for {scope}"}
         longest = max(longest, time.monotonic() - began)
     assert longest < BOUND, "a node that died costs a bounded time"
+    cache.close()
 
 
 def test_sentinels_and_servers_with_tls_and_passwords_of_their_own(tmp_path: Path, tls: Tls) -> None:
@@ -192,3 +194,4 @@ def test_sentinels_and_servers_with_tls_and_passwords_of_their_own(tmp_path: Pat
             assert time.monotonic() < deadline, (sentinel.folder / "log").read_text()
             time.sleep(0.05)
         assert text_of(cache, "a") == "on the first", "it was copied"
+        cache.close()
