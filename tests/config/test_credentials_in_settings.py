@@ -71,8 +71,10 @@ def test_the_environments_variables_fill_what_the_section_leaves_open() -> None:
         "AZURE_CLIENT_CERTIFICATE_PASSWORD": "p",
         "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN": "1",
     }
-    text = '{"Credential": {"CredentialSource": "Environment", "TenantId": "mine"}}'
-    assert revealed(chosen(text, environ)) == {
+    newer = '{"Credential": {"CredentialSource": "Environment", "TenantId": "mine"}}'
+    flat = '{"credential": "environment", "tenantId": "mine"}'
+    assert revealed(chosen(newer, environ)) == revealed(chosen(flat, environ))
+    assert revealed(chosen(flat, environ)) == {
         "kind": "CertificateCredential",
         "tenant_id": "mine",
         "client_id": "c",

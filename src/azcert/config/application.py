@@ -1,4 +1,4 @@
-"""Credentials of an application: its certificate, or a managed identity that it trusts."""
+"""Credentials of an application: a certificate, the environment's, a managed identity that it trusts."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ from typing import TYPE_CHECKING
 
 from azcert.config.authority import tenant_id
 from azcert.config.certificates import certificate_arguments
-from azcert.config.kinds import common_arguments
-from azcert.config.origin import wrong
+from azcert.config.kinds import common_arguments, from_table
+from azcert.config.origin import Entry, Origin, Place, wrong
 from azcert.config.spec import CredentialSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from azcert.config.origin import Entry
     from azcert.config.settings import Settings
 
-__all__ = ["certificate_spec", "federated_spec", "ids"]
+__all__ = ["ENVIRONMENT_KEYS", "certificate_spec", "environment_spec", "federated_spec", "ids"]
+
+_VARIABLES = {
+    "TenantId": "AZURE_TENANT_ID",
+    "ClientId": "AZURE_CLIENT_ID",
+    "ClientSecret": "AZURE_CLIENT_SECRET",
+    "ClientCertificatePath": "AZURE_CLIENT_CERTIFICATE_PATH",
+    "ClientCertificatePassword": "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "SendCertificateChain": "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN",
+}
+ENVIRONMENT_KEYS = (*_VARIABLES, "ClientCertificatePasswordFrom")
+"""Keys of the environment's credential; variables give those that a section leaves out."""
 
 # Audience of the tokens that Entra ID exchanges, by cloud: learn.microsoft.com/entra/workload-id,
 # "Configure an application to trust a managed identity".
@@ -68,6 +78,33 @@ def certificate_spec(section: Settings, entry: Entry, environ: Mapping[str, str]
         "CertificateCredential",
         {**ids(section, entry, environ), **arguments, **common_arguments(section)},
         origin=str(entry.origin),
+    )
+
+
+def environment_spec(section: Settings, entry: Entry, environ: Mapping[str, str]) -> CredentialSpec:
+    """Return the environment's credential: what *section* says goes before the variables.
+
+    :raises azcert.errors.ConfigurationError: there is neither a secret nor a certificate, or a key is wrong.
+    """
+    if all(section.text(name) is None for name in ENVIRONMENT_KEYS):
+        return CredentialSpec("EnvironmentCredential", common_arguments(section), origin=str(entry.origin))
+    if section.text("ClientSecret") is None and section.text("ClientCertificatePath") is None:
+        section = section.completed(
+            {
+                name: Entry(name, environ[variable], environ[variable], Origin(Place.ENVIRONMENT, variable))
+                for name, variable in _VARIABLES.items()
+                if environ.get(variable)
+            }
+        )
+    if section.text("ClientSecret") is not None:
+        return from_table(section, "clientsecret", entry, environ)
+    if section.text("ClientCertificatePath") is not None:
+        return certificate_spec(section, entry, environ)
+    raise wrong(
+        entry,
+        "asks for the environment's credential, and there is neither a secret nor a certificate",
+        code="incomplete-credential",
+        remedy="Set AZURE_CLIENT_CERTIFICATE_PATH, or add ClientCertificatePath to the section.",
     )
 
 

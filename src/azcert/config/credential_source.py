@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from azcert.config.application import certificate_spec, federated_spec
+from azcert.config.application import (
+    ENVIRONMENT_KEYS,
+    certificate_spec,
+    environment_spec,
+    federated_spec,
+)
 from azcert.config.certificates import CERTIFICATE_KEYS
 from azcert.config.default_chain import DEFAULT_KEYS, EXCLUSIONS, default_spec
 from azcert.config.kinds import (
@@ -13,19 +18,19 @@ from azcert.config.kinds import (
     ENTRA_KEYS,
     KINDS,
     SOURCE_NAMES,
-    common_arguments,
     from_table,
     source_named,
 )
 from azcert.config.managed_identity import IDENTITY_KEYS, identity_by_kind
 from azcert.config.options import pipeline_options
-from azcert.config.origin import Entry, Origin, Place, wrong
+from azcert.config.origin import wrong
 from azcert.config.spec import CredentialSpec
 from azcert.config.unknown_keys import refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from azcert.config.origin import Entry
     from azcert.config.settings import Settings
 
 __all__ = ["from_section", "with_options"]
@@ -38,14 +43,6 @@ _WITHOUT_PIPELINE = frozenset(
         *(kind.cls for kind in KINDS.values() if kind.runs_program),
     }
 )
-_VARIABLES = {
-    "TenantId": "AZURE_TENANT_ID",
-    "ClientId": "AZURE_CLIENT_ID",
-    "ClientSecret": "AZURE_CLIENT_SECRET",
-    "ClientCertificatePath": "AZURE_CLIENT_CERTIFICATE_PATH",
-    "ClientCertificatePassword": "AZURE_CLIENT_CERTIFICATE_PASSWORD",
-    "SendCertificateChain": "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN",
-}
 
 
 def from_section(section: Settings, environ: Mapping[str, str], *, nested: bool = False) -> CredentialSpec:
@@ -134,29 +131,8 @@ def _certificate(section: Settings, entry: Entry, environ: Mapping[str, str]) ->
 
 
 def _environment(section: Settings, entry: Entry, environ: Mapping[str, str]) -> CredentialSpec:
-    """Read EnvironmentCredential's keys: what is written here first, then the environment's variables."""
-    known = (*_VARIABLES, "ClientCertificatePasswordFrom")
-    refuse_unknown(section, ("CredentialSource", *known, *COMMON_KEYS, *ENTRA_KEYS))
-    if all(section.text(name) is None for name in known):
-        return CredentialSpec("EnvironmentCredential", common_arguments(section), origin=str(entry.origin))
-    if section.text("ClientSecret") is None and section.text("ClientCertificatePath") is None:
-        section = section.completed(
-            {
-                name: Entry(name, environ[variable], environ[variable], Origin(Place.ENVIRONMENT, variable))
-                for name, variable in _VARIABLES.items()
-                if environ.get(variable)
-            }
-        )
-    if section.text("ClientSecret") is not None:
-        return from_table(section, "clientsecret", entry, environ)
-    if section.text("ClientCertificatePath") is not None:
-        return certificate_spec(section, entry, environ)
-    raise wrong(
-        entry,
-        "asks for the environment's credential, and there is neither a secret nor a certificate",
-        code="incomplete-credential",
-        remedy="Set AZURE_CLIENT_CERTIFICATE_PATH, or add ClientCertificatePath to the section.",
-    )
+    refuse_unknown(section, ("CredentialSource", *ENVIRONMENT_KEYS, *COMMON_KEYS, *ENTRA_KEYS))
+    return environment_spec(section, entry, environ)
 
 
 def _chained(section: Settings, entry: Entry, environ: Mapping[str, str]) -> CredentialSpec:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from azcert.config.application import certificate_spec, federated_spec
+from azcert.config.application import certificate_spec, environment_spec, federated_spec
 from azcert.config.certificates import ASKING_KEYS, CERTIFICATE_KEYS
 from azcert.config.default_chain import DEFAULT_KEYS, default_spec
 from azcert.config.kinds import KINDS, from_table, source_named
@@ -104,7 +104,7 @@ def _named(section: Settings, entry: Entry, name: str, environ: Mapping[str, str
     if name == "defaultazure":
         return default_spec(section, str(entry.origin))
     if name == "environment":
-        return CredentialSpec("EnvironmentCredential", origin=str(entry.origin))
+        return environment_spec(section, entry, environ)
     if name in KINDS and name != "apikey":
         return from_table(section, name, entry, environ)
     raise wrong(
