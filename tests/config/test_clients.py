@@ -184,6 +184,24 @@ def test_a_text_that_is_a_url_is_the_address(document: Any) -> None:
         assert clients.get(SecretClient, "Mine").vault_url == VAULT
 
 
+def test_a_storage_account_is_named_as_azure_functions_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AzureWebJobsStorage__accountName", "contoso")
+    monkeypatch.setenv("AzureWebJobsStorage__credential", "managedidentity")
+    monkeypatch.setenv("AzureWebJobsStorage__clientId", "identity")
+    hosts = {"blob.BlobServiceClient": "blob", "queue.QueueServiceClient": "queue"}
+    with azcert.AzureClients.from_settings({}) as clients:
+        for path, host in hosts.items():
+            module, _, name = f"azure.storage.{path}".rpartition(".")
+            found = clients.plan(cls(module, name), "AzureWebJobsStorage")
+            assert found.arguments == {"account_url": f"https://contoso.{host}.core.windows.net"}
+            assert found.credential is not None
+            assert found.credential.arguments == {"client_id": "identity"}
+        with pytest.raises(ConfigurationError, match="accountName"):
+            clients.plan(SecretClient, "AzureWebJobsStorage")
+    with pytest.raises(ConfigurationError, match="no storage account"):
+        plan({"accountName": "evil.example/"}, BlobServiceClient)
+
+
 def test_a_parameter_that_has_the_name_of_a_web_applications_setting_is_the_clients() -> None:
     section = {"endpoint": "https://c.azurecr.io", "audience": "https://containerregistry.azure.us"}
     client = cls("azure.containerregistry", "ContainerRegistryClient")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ALIASES", "FAMILIES", "MEMBER_ALIASES"]
+__all__ = ["ACCOUNT_HOSTS", "ALIASES", "FAMILIES", "MEMBER_ALIASES"]
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "subscription_id": ("defaultSubscriptionId",),  # ArmClient's parameter
@@ -14,6 +14,19 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "file_url": ("shareFileUri",),  # ShareFileClient.from_file_url
 }
 """Parameter -> keys that mean it, though their words differ."""
+
+ACCOUNT_HOSTS: dict[str, str] = {
+    "azure.storage.blob": "blob",
+    "azure.storage.queue": "queue",
+    "azure.storage.fileshare": "file",
+    "azure.storage.filedatalake": "dfs",
+    "azure.data.tables": "table",
+}
+"""Package -> service in the host of a storage account that is given by ``accountName`` alone.
+
+Azure Functions names the account of an identity-based connection so, in the public cloud ("Connecting to host
+storage with an identity", learn.microsoft.com/azure/azure-functions/functions-reference).
+"""
 
 MEMBER_ALIASES: dict[str, str] = {
     "AmqpTcp": "Amqp",  # TransportType of Service Bus and Event Hubs

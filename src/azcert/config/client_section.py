@@ -7,10 +7,11 @@ constructor's address, whatever either is called. What is neither is looked up i
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from azcert._values import words
-from azcert.config.aliases import ALIASES
+from azcert.config.aliases import ACCOUNT_HOSTS, ALIASES
 from azcert.config.choose import CREDENTIAL_KEYS
 from azcert.config.layers import fold
 from azcert.config.notes import warn_of_secret
@@ -36,6 +37,9 @@ _STRUCTURE = ("Credential", "Options", "Cache", "ConnectionString", "Arguments")
 _VERIFY = "connection_verify"
 
 
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+
+
 class ClientSection:
     """Finds for each key of a section what it means to a constructor."""
 
@@ -44,6 +48,8 @@ class ClientSection:
         self._shape = shape
         self._section = section
         self._names = _names(shape)
+        hosts = [host for package, host in ACCOUNT_HOSTS.items() if cls.__module__.startswith(package)]
+        self._host = next(iter(hosts), None)
 
     def arguments(self) -> dict[str, Any]:
         """Return parameters and keywords by their Python names, converted."""
@@ -53,7 +59,7 @@ class ClientSection:
             keyword = self._names.get(plain_name(name))
             if keyword is not None:
                 found[keyword] = (name, section)
-            elif words(name) and words(name)[-1] in _ADDRESS:
+            elif (words(name) and words(name)[-1] in _ADDRESS) or self._is_account(name):
                 addresses.append(name)
             else:
                 raise self._unknown(section, name)
@@ -61,6 +67,9 @@ class ClientSection:
         return {
             keyword: self._value(section, name, keyword) for keyword, (name, section) in found.items()
         } | self._verbatim()
+
+    def _is_account(self, name: str) -> bool:
+        return words(name) == ("account", "name") and self._host is not None
 
     def _keys(self) -> list[tuple[Settings, str]]:
         options = self._section.group("Options")
@@ -113,6 +122,10 @@ class ClientSection:
         )
         value = convert(section, name, parameter)
         entry = section.entry(name)
+        if entry is not None and self._is_account(name):
+            if not _ACCOUNT.fullmatch(str(value)):
+                raise wrong(entry, f"is {entry.quoted}, which is no storage account", code="wrong-value")
+            return f"https://{value}.{self._host}.core.windows.net"
         if entry is not None and keyword == _VERIFY and str(value).lower() in {"false", "0", "no"}:
             raise wrong(
                 entry,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from azcert.config.aliases import ALIASES, FAMILIES, MEMBER_ALIASES
+from azcert.config.aliases import ACCOUNT_HOSTS, ALIASES, FAMILIES, MEMBER_ALIASES
 from azcert.config.certificates import CERTIFICATE_KEYS
 from azcert.config.default_chain import DEFAULT_KEYS, EXCLUSIONS
 from azcert.config.environment import VARIABLES
@@ -70,6 +70,12 @@ def reference_page() -> str:
         "| parameter | also |",
         "|---|---|",
         *(f"| `{name}` | {_list(aliases)} |" for name, aliases in ALIASES.items()),
+        "",
+        "A storage account may be given by `accountName` alone; its host is that of the service:",
+        "",
+        "| package | host |",
+        "|---|---|",
+        *(f"| `{package}` | `NAME.{host}.core.windows.net` |" for package, host in ACCOUNT_HOSTS.items()),
         "",
         "| value | becomes |",
         "|---|---|",
