@@ -58,7 +58,9 @@ def test_an_altered_note_is_what_it_was_or_nothing(position: int, change: int) -
 
 
 @pytest.mark.parametrize(
-    "note", [b"", b"[]", b"{", b"\xff", b'{"%s": 1}' % OLD.certificate.thumbprint.encode()]
+    "note",
+    [b"", b"[]", b"{", b"\xff", b'{"%s": 1}' % OLD.certificate.thumbprint.encode()],
+    ids=["empty", "list", "cut", "binary", "number"],  # the thumbprint is another one in each process
 )
 def test_what_is_no_note_says_nothing(note: bytes) -> None:
     assert unseal(note, OLD.certificate, application=APP) is None
