@@ -110,7 +110,7 @@ async def _secret_aio(side: str) -> float:
 def _file(side: str, path: str) -> float:
     import yaml
 
-    from azcert.config.load import load_settings
+    from azcert.config.reading.load import load_settings
 
     def ours() -> object:
         return load_settings(path, environ={}).section("Section7").text("Key3")

@@ -33,11 +33,23 @@ ROOMS: dict[str, set[str]] = {
         "keys",
         "entra",
         "credential",
-        "config",
     },
     "migration": {"certificate", "sources", "registration", "rotation", "config"},
     # The stand-in never imports the client's protocol code: a shared mistake would cancel itself out.
     "emulator": {"certificate", "keys"},
+}
+# Folders of one room: each may import those before it, and nothing else of the room than what it names here.
+FOLDERS: dict[str, dict[str, set[str]]] = {
+    "sources": {
+        "uris": set(),
+        "openers": {"source", "open"},
+        "key_places": {"open", "writing"},
+    },
+    "config": {
+        "reading": set(),
+        "credentials": {"options"},
+        "clients": {"options"},
+    },
 }
 # Brothers that never import each other.
 SIBLINGS = ("keys", "stores", "credential/caches")
@@ -69,6 +81,17 @@ def test_imports_point_down(path: Path) -> None:
     allowed = FLOOR - {room} if room in FLOOR else FLOOR | {room} | ROOMS[room]
     wrong = {name for name in imported(path) if name.split(".")[0] not in allowed}
     assert not wrong, f"{relative} imports {sorted(wrong)}; allowed rooms: {sorted(allowed)}"
+
+
+@pytest.mark.parametrize("room", FOLDERS)
+def test_folders_of_a_room_come_in_order(room: str) -> None:
+    before: set[str] = set()
+    for folder, others in FOLDERS[room].items():
+        allowed = before | {folder} | others
+        for path in sorted((SOURCE / room / folder).glob("*.py")):
+            inside = {name.split(".")[1] for name in imported(path) if name.startswith(f"{room}.")}
+            assert inside <= allowed, f"{path.relative_to(SOURCE)} imports {sorted(inside - allowed)}"
+        before.add(folder)
 
 
 @pytest.mark.parametrize("room", SIBLINGS)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from azcert.credential.caches.memory import MemoryCache
     from azcert.credential.caches.redis import RedisCache
     from azcert.credential.caches.sealed import SealedFileCache
-    from azcert.credential.default import DefaultCredential
+    from azcert.credential.chain.sync import DefaultCredential
     from azcert.credential.events import Counters, Event, EventKind
     from azcert.credential.sealing.configured import ConfiguredKeys
     from azcert.credential.sealing.keyring import KeyringKeys
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     )
     from azcert.sources.open import open_source
     from azcert.sources.source import Source
-    from azcert.sources.uri import parse_source
+    from azcert.sources.uris.uri import parse_source
     from azcert.vault.policy import CacheRules
     from azcert.vault.sync import SecretCachePolicy
 
@@ -90,7 +90,7 @@ _HOMES = {
     "ConfigurationError": "azcert.errors",
     "ConfiguredKeys": "azcert.credential.sealing.configured",
     "Counters": "azcert.credential.events",
-    "DefaultCredential": "azcert.credential.default",
+    "DefaultCredential": "azcert.credential.chain.sync",
     "Event": "azcert.credential.events",
     "EventKind": "azcert.credential.events",
     "KeyringKeys": "azcert.credential.sealing.keyring",
@@ -109,7 +109,7 @@ _HOMES = {
     "TokenCache": "azcert.credential.caches.entry",
     "TransportError": "azcert.errors",
     "open_source": "azcert.sources.open",
-    "parse_source": "azcert.sources.uri",
+    "parse_source": "azcert.sources.uris.uri",
 }
 
 
@@ -117,7 +117,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name on first use (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'azcert' has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415
+    from importlib import import_module
 
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value

@@ -247,7 +247,7 @@ def _not_found(name: str) -> CertificateError:
         remedy = "Check the path."
     else:
         found = f"There is no file {name}."
-        import difflib  # noqa: PLC0415 - only for this message
+        import difflib  # only for this message
 
         try:
             near = difflib.get_close_matches(path.name, [each.name for each in path.parent.iterdir()], 1)
@@ -286,7 +286,7 @@ def _may_enter(folder: Path) -> bool:
 
 
 def _user(uid: int) -> str:
-    import pwd  # noqa: PLC0415 - does not exist on Windows, where this is never called
+    import pwd  # does not exist on Windows, where this is never called
 
     try:
         return pwd.getpwuid(uid).pw_name
@@ -295,6 +295,6 @@ def _user(uid: int) -> str:
 
 
 def _quoted(path: str) -> str:
-    import shlex  # noqa: PLC0415 - only for messages
+    import shlex  # only for messages
 
     return shlex.quote(path)

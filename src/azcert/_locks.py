@@ -22,7 +22,7 @@ def exclusive(path: str | os.PathLike[str]) -> Iterator[None]:
     :raises OSError: the file cannot be created or locked.
     """
     # Late: does not exist on Windows, whose store has locks of its own.
-    import fcntl  # noqa: PLC0415
+    import fcntl
 
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:

@@ -111,7 +111,7 @@ class EmulatorError(AzcertError):
 def unavailable(message: str, *, remedy: str | None = None) -> CredentialUnavailableError:
     """Return azure-identity's ``CredentialUnavailableError``: the credential could not even be tried."""
     # Late: azure-identity takes longer to import than everything else a first token needs.
-    from azure.identity import CredentialUnavailableError as Unavailable  # noqa: PLC0415
+    from azure.identity import CredentialUnavailableError as Unavailable
 
     return Unavailable(message=f"{message} {remedy}" if remedy else message)
 
@@ -120,7 +120,7 @@ def __getattr__(name: str) -> Any:
     """Import the errors that are azure-core's as well on first use (PEP 562)."""
     if name not in {"AuthenticationError", "TransportError"}:
         raise AttributeError(f"module 'azcert.errors' has no attribute {name!r}")
-    from azcert import _azure_errors  # noqa: PLC0415
+    from azcert import _azure_errors
 
     for each in _azure_errors.__all__:
         globals()[each] = getattr(_azure_errors, each)

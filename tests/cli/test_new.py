@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 
 from azcert._redact import Secret
-from azcert.sources.file import FileSource
+from azcert.sources.openers.file import FileSource
 from support.command import azcert
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 import azcert
 import azcert.aio
 from azcert.certificate.model import Certificate
-from azcert.config.build import build_credential
-from azcert.config.choose import choose_credential
-from azcert.config.load import load_settings
+from azcert.config.credentials.build import build_credential
+from azcert.config.credentials.choose import choose_credential
+from azcert.config.reading.load import load_settings
 from azcert.config.sync import credential_from_settings
 from azcert.emulator.ready_made import SECRET_VALUE
 from azcert.errors import AuthenticationError, ConfigurationError

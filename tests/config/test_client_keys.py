@@ -11,8 +11,8 @@ from azure.keyvault.secrets import SecretClient
 
 import azcert
 import azcert.aio
-from azcert.config.key_credentials import fitting
-from azcert.config.shape import shape_of
+from azcert.config.clients.shape import shape_of
+from azcert.config.credentials.key_credentials import fitting
 from azcert.errors import ConfigurationError
 from support.clients import CLIENTS, OPTIONS, VAULT, cls
 

@@ -14,8 +14,8 @@ from azure.storage.blob import BlobServiceClient
 
 import azcert
 import azcert.aio
-from azcert.config.client_plan import plan_client
-from azcert.config.load import load_settings
+from azcert.config.clients.plan import plan_client
+from azcert.config.reading.load import load_settings
 from azcert.errors import ConfigurationError
 from support.clients import BUS, CLIENTS, NAMES, OPTIONS, VAULT, cls, plan
 from support.scripted import Scripted, Token, failed, secret_answer

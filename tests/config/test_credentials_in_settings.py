@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from azcert.config.build import build_credential
-from azcert.config.choose import choose_credential
-from azcert.config.default_chain import EXCLUSIONS
-from azcert.config.load import load_settings
-from azcert.config.spec import CredentialSpec
-from azcert.credential.default import DefaultCredential as Default
+from azcert.config.credentials.build import build_credential
+from azcert.config.credentials.choose import choose_credential
+from azcert.config.credentials.default_chain import EXCLUSIONS
+from azcert.config.credentials.spec import CredentialSpec
+from azcert.config.reading.load import load_settings
+from azcert.credential.chain.sync import DefaultCredential as Default
 from azcert.errors import ConfigurationError
 from support.descriptions import THUMBPRINT, chosen, in_both_stores, revealed
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from azcert.config.choose import choose_credential
-from azcert.config.json_reader import read_json
-from azcert.config.layers import file_layer
-from azcert.config.origin import Place
-from azcert.config.settings import Settings
+from azcert.config.credentials.choose import choose_credential
+from azcert.config.reading.json_reader import read_json
+from azcert.config.reading.layers import file_layer
+from azcert.config.reading.origin import Place
+from azcert.config.reading.settings import Settings
 from support.descriptions import THUMBPRINT, chosen, in_both_stores, revealed
 
 # docs/authority-configuration.md of microsoft-identity-web, for applications.

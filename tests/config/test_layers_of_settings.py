@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from azcert.config.layers import code_layer, fold, merge
-from azcert.config.load import load_settings
-from azcert.config.settings import Settings
+from azcert.config.reading.layers import code_layer, fold, merge
+from azcert.config.reading.load import load_settings
+from azcert.config.reading.settings import Settings
 from azcert.errors import ConfigurationError
 
 if TYPE_CHECKING:

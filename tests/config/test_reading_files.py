@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from azcert.config.json_reader import MalformedError, Node, read_json
-from azcert.config.load import load_settings
+from azcert.config.reading.json_reader import MalformedError, Node, read_json
+from azcert.config.reading.load import load_settings
 from azcert.errors import ConfigurationError
 
 if TYPE_CHECKING:

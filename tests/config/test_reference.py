@@ -9,12 +9,12 @@ import jsonschema
 import pytest
 from azure.keyvault.secrets import SecretClient
 
+from azcert.config.credentials.kinds import SOURCE_NAMES
 from azcert.config.environment import VARIABLES
-from azcert.config.kinds import SOURCE_NAMES
-from azcert.config.load import load_settings
-from azcert.config.reference import reference_page
+from azcert.config.reading.load import load_settings
 from azcert.config.schema import settings_schema
 from azcert.config.sections import Sections
+from azcert.config.settings_page import reference_page
 from azcert.errors import ConfigurationError
 from support.console import ROOT
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import azcert
 import azcert.aio
-from azcert.config.references import KeyVaultReference, read_key_vault_reference
+from azcert.config.reading.references import KeyVaultReference, read_key_vault_reference
 from azcert.emulator.ready_made import SECRET_VALUE
 from azcert.errors import AuthenticationError, AzcertError, ConfigurationError, TransportError
 from support.cached import settled

@@ -12,7 +12,7 @@ from azure.storage.blob import BlobServiceClient
 
 import azcert
 import azcert.aio
-from azcert.config.load import load_settings
+from azcert.config.reading.load import load_settings
 from azcert.config.sections import Sections
 from support.clients import VAULT
 

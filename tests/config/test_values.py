@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azcert._values import parse_boolean, parse_integer, parse_timespan, words
-from azcert.config.load import load_settings
+from azcert.config.reading.load import load_settings
 from azcert.errors import ConfigurationError
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import azcert
 import azcert.aio
 from azcert.config.check import check_settings
-from azcert.config.load import load_settings
+from azcert.config.reading.load import load_settings
 from azcert.config.sections import Sections
 from azcert.errors import ConfigurationError
 from support.clients import BUS, VAULT, plan

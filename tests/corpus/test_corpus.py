@@ -13,7 +13,7 @@ from azcert._redact import Secret
 from azcert.certificate import formats
 from azcert.certificate.signer import Algorithm
 from azcert.errors import AccessError, CertificateError
-from azcert.sources.file import FileSource
+from azcert.sources.openers.file import FileSource
 from corpus.make import Case, build
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from azure.identity import DefaultAzureCredential
 import azcert
 import azcert.aio
 from azcert._redact import Secret
-from azcert.credential.environment import certificate_from, plan_default
+from azcert.credential.chain.environment import certificate_from, plan_default
 from azcert.errors import AuthenticationError, ConfigurationError, SelectionError
 from azcert.vault.outcome import Outcome, judge_error
 

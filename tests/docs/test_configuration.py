@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from azcert.config.check import unresolved
-from azcert.config.load import load_settings
+from azcert.config.reading.load import load_settings
 from azcert.config.schema import settings_schema
 from azcert.config.sections import Sections
 from azcert.emulator.ready_made import SECRET_VALUE

@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from azcert.rotation.journal import Journal
 from azcert.rotation.plan import MEANING, Step, next_step
+from azcert.rotation.records.journal import Journal
 from support.console import ROOT, run_page
 
 if TYPE_CHECKING:

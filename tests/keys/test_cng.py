@@ -16,7 +16,7 @@ from azcert.certificate.proof import holds
 from azcert.certificate.signer import Algorithm
 from azcert.errors import AccessError, AzcertError, ConfigurationError, SelectionError, SigningError
 from azcert.keys import cng
-from azcert.sources.store import StoreSource
+from azcert.sources.openers.store import StoreSource
 from azcert.stores.names import Location, Selector, StoreName
 from azcert.stores.windows import WindowsStore
 from support.windows import Item, WindowsDouble

@@ -11,9 +11,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azcert.config.choose import choose_credential
-from azcert.config.json_reader import read_json
-from azcert.config.load import load_settings
+from azcert.config.credentials.choose import choose_credential
+from azcert.config.reading.json_reader import read_json
+from azcert.config.reading.load import load_settings
 from azcert.errors import ConfigurationError
 from azcert.migration import dotenv
 from azcert.migration.appsettings import Sections

@@ -16,9 +16,9 @@ from azcert.certificate.writers import public_pem
 from azcert.emulator.ready_made import SECRET, SECRET_VALUE
 from azcert.emulator.seed import register
 from azcert.errors import AccessError, AzcertError, SelectionError, TransportError
-from azcert.sources.keyvault import KeyVaultSource
 from azcert.sources.open import open_source
-from azcert.sources.uri import KeyVaultUri
+from azcert.sources.openers.keyvault import KeyVaultSource
+from azcert.sources.uris.uri import KeyVaultUri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

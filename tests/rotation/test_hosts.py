@@ -18,12 +18,12 @@ from azcert.credential.sync import CertificateCredential
 from azcert.emulator.ready_made import CLIENT_ID, OBJECT_ID
 from azcert.errors import AzcertError
 from azcert.registration.sync import Registrations
-from azcert.rotation.lease import Lease
 from azcert.rotation.place import open_place
 from azcert.rotation.plan import Step
-from azcert.rotation.record import LocalRecord
+from azcert.rotation.records.lease import Lease
+from azcert.rotation.records.record import LocalRecord
+from azcert.rotation.records.shared_record import SharedRecord
 from azcert.rotation.registrar import DirectoryRegistrar
-from azcert.rotation.shared_record import SharedRecord
 from azcert.sources.open import open_source
 from support.command import azcert
 from support.emulated import certificate, key_credential, rsa_key

@@ -13,7 +13,7 @@ from azcert.certificate import writers
 from azcert.certificate.model import Certificate
 from azcert.errors import SelectionError
 from azcert.rotation.plan import Step
-from azcert.rotation.record import LocalRecord
+from azcert.rotation.records.record import LocalRecord
 from azcert.sources.open import open_source
 from support.emulated import certificate, rsa_key
 from support.rotating import register, registered, rotation, sign_in

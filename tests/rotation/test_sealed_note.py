@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from azcert.certificate.model import Certificate
 from azcert.certificate.signer import SigningCertificate
 from azcert.keys.software import SoftwareSigner
-from azcert.rotation.journal import Journal
-from azcert.rotation.sealed_note import seal, unseal
+from azcert.rotation.records.journal import Journal
+from azcert.rotation.records.sealed_note import seal, unseal
 from support.emulated import certificate, rsa_key
 
 APP = "app"

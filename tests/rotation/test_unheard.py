@@ -11,7 +11,7 @@ import pytest
 from azcert.emulator.ready_made import CLIENT_ID
 from azcert.errors import AzcertError
 from azcert.rotation.plan import Step
-from azcert.rotation.record import LocalRecord
+from azcert.rotation.records.record import LocalRecord
 from azcert.sources.open import open_source
 from support.rotating import registered, rotation, sign_in
 

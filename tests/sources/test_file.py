@@ -12,8 +12,8 @@ import pytest
 from azcert._files import ALLOW_OPEN
 from azcert._redact import Secret
 from azcert.errors import AccessError, AzcertError, CertificateError, SelectionError, SourceError
-from azcert.sources.data import DataSource, DescriptorSource, EnvironmentSource
-from azcert.sources.file import FileSource
+from azcert.sources.openers.data import DataSource, DescriptorSource, EnvironmentSource
+from azcert.sources.openers.file import FileSource
 from corpus.containers import pfx
 from corpus.material import PASSWORD, certificate_pem, key_pem
 from support.certificates import NOW, material, write_app

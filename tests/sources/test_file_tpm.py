@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from azcert.certificate.proof import holds
 from azcert.certificate.signer import Algorithm
-from azcert.sources.file import FileSource
+from azcert.sources.openers.file import FileSource
 from support.command import azcert
 from support.devices import swtpm
 

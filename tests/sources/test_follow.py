@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from azcert.errors import AzcertError, CertificateError, SelectionError
-from azcert.sources.file import FileSource
 from azcert.sources.follow import Follower
+from azcert.sources.openers.file import FileSource
 from support.shelf import Shelf, certificates
 from support.token_endpoint import make_certificate
 

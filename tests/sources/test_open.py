@@ -11,7 +11,7 @@ import pytest
 from azcert._redact import Secret
 from azcert.errors import ConfigurationError, SourceError
 from azcert.sources.open import open_source
-from azcert.sources.uri import parse_source
+from azcert.sources.uris.uri import parse_source
 
 WITHOUT = """
 import sys

@@ -11,7 +11,7 @@ from azcert._redact import Secret
 from azcert.certificate.signer import Algorithm
 from azcert.errors import AccessError, CertificateError, ConfigurationError, SelectionError
 from azcert.sources.open import open_source
-from azcert.sources.store import StoreSource
+from azcert.sources.openers.store import StoreSource
 from azcert.stores.directory.store import DirectoryStore
 from azcert.stores.names import Location, Selector, StoreName
 from support.stored import MY, NOW, SHARED, key, make

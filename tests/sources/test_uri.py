@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from azcert.errors import SourceError
-from azcert.sources.uri import (
+from azcert.sources.uris.uri import (
     DotnetUri,
     EnvUri,
     FdUri,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azcert.errors import SourceError
-from azcert.sources.uri import (
+from azcert.sources.uris.uri import (
     DotnetUri,
     EnvUri,
     FdUri,

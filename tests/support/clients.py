@@ -7,8 +7,8 @@ from typing import Any
 
 from azure.keyvault.secrets import SecretClient
 
-from azcert.config.client_plan import plan_client
-from azcert.config.load import load_settings
+from azcert.config.clients.plan import plan_client
+from azcert.config.reading.load import load_settings
 
 __all__ = ["BUS", "CLIENTS", "NAMES", "OPTIONS", "VAULT", "cls", "plan"]
 

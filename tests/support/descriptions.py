@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from azcert._redact import Secret
-from azcert.config.choose import choose_credential
-from azcert.config.json_reader import read_json
-from azcert.config.layers import file_layer
-from azcert.config.origin import Place
-from azcert.config.settings import Settings
+from azcert.config.credentials.choose import choose_credential
+from azcert.config.reading.json_reader import read_json
+from azcert.config.reading.layers import file_layer
+from azcert.config.reading.origin import Place
+from azcert.config.reading.settings import Settings
 
 if TYPE_CHECKING:
-    from azcert.config.spec import CredentialSpec
+    from azcert.config.credentials.spec import CredentialSpec
 
 __all__ = ["THUMBPRINT", "chosen", "in_both_stores", "revealed"]
 

@@ -11,11 +11,11 @@ from azcert.emulator.ready_made import OBJECT_ID
 from azcert.registration.sync import Registrations
 from azcert.rotation.place import open_place
 from azcert.rotation.prover import Prover
-from azcert.rotation.record import LocalRecord
+from azcert.rotation.records.record import LocalRecord
 from azcert.rotation.registrar import OwnRegistrar
 from azcert.rotation.run import Rotation, Rules
-from azcert.sources.key_place import make_key
-from azcert.sources.signer_place import Wanted
+from azcert.sources.key_places.key_place import make_key
+from azcert.sources.key_places.signer_place import Wanted
 from support.emulated import key_credential
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from azcert.certificate.model import Certificate
     from azcert.emulator.fixture import AzcertEmulator
-    from azcert.rotation.record import Record
+    from azcert.rotation.records.record import Record
     from azcert.rotation.registrar import Registrar
 
 __all__ = ["SCOPE", "make_certificate", "register", "registered", "rotation", "sign_in"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from azcert.config.async_ import AzureClients
     from azcert.credential.async_ import CertificateCredential
-    from azcert.credential.default_async import DefaultCredential
+    from azcert.credential.chain.async_ import DefaultCredential
     from azcert.vault.async_ import SecretCachePolicy
 
 __all__ = ["AzureClients", "CertificateCredential", "DefaultCredential", "SecretCachePolicy"]
@@ -15,7 +15,7 @@ __all__ = ["AzureClients", "CertificateCredential", "DefaultCredential", "Secret
 _HOMES = {
     "AzureClients": "azcert.config.async_",
     "CertificateCredential": "azcert.credential.async_",
-    "DefaultCredential": "azcert.credential.default_async",
+    "DefaultCredential": "azcert.credential.chain.async_",
     "SecretCachePolicy": "azcert.vault.async_",
 }
 
@@ -24,7 +24,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name on first use (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'azcert.aio' has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415
+    from importlib import import_module
 
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value

@@ -222,7 +222,7 @@ class _Reader:
 
     def _add_pkcs7(self, data: bytes) -> None:
         # Imports the e-mail package for S/MIME: a third of what reading a PEM or PKCS#12 file takes.
-        from cryptography.hazmat.primitives.serialization import pkcs7  # noqa: PLC0415
+        from cryptography.hazmat.primitives.serialization import pkcs7
 
         try:
             with der.tolerated():

@@ -58,7 +58,7 @@ def accept(
     from azcert.certificate.fitness import findings, require_fit
     from azcert.certificate.request import read_answer
     from azcert.certificate.writers import public_pem
-    from azcert.sources.key_place import find_key
+    from azcert.sources.key_places.key_place import find_key
 
     if public_file is not None:
         refuse_existing([public_file], force=force)

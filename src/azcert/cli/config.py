@@ -11,8 +11,8 @@ import click
 from azcert.cli.output import data, json_option, talk
 
 if TYPE_CHECKING:
-    from azcert.config.settings import Settings
-    from azcert.config.spec import CredentialSpec
+    from azcert.config.credentials.spec import CredentialSpec
+    from azcert.config.reading.settings import Settings
 
 __all__ = ["config"]
 
@@ -61,9 +61,9 @@ def show(
 
     """
     from azcert.config.check import unresolved
-    from azcert.config.load import environment_name
-    from azcert.config.origin import Place
-    from azcert.config.secrecy import shown
+    from azcert.config.reading.load import environment_name
+    from azcert.config.reading.origin import Place
+    from azcert.config.reading.secrecy import shown
     from azcert.config.sections import Sections
 
     settings = unresolved(_load(file, environment, prefix))
@@ -93,7 +93,7 @@ def show(
 
 def _described(spec: CredentialSpec, indent: str = "") -> list[str]:
     """Return a credential in words: its class and origin, its arguments, the credentials it is made of."""
-    from azcert.config.spec import plain
+    from azcert.config.credentials.spec import plain
 
     lines = [f"{indent}credential = {spec.kind}   ({spec.origin or 'nothing asks for another'})"]
     for name, value in spec.arguments.items():
@@ -187,6 +187,6 @@ def schema() -> None:
 
 
 def _load(file: str | None, environment: str | None, prefix: str) -> Settings:
-    from azcert.config.load import load_settings
+    from azcert.config.reading.load import load_settings
 
     return load_settings(file, environment=environment, prefix=prefix)

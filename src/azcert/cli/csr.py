@@ -15,7 +15,7 @@ from azcert.cli.saving import force_option, refuse_existing, save
 
 if TYPE_CHECKING:
     from azcert._redact import Secret
-    from azcert.sources.key_place import KeyPlace
+    from azcert.sources.key_places.key_place import KeyPlace
 
 __all__ = ["csr"]
 
@@ -69,8 +69,8 @@ def csr(
     """
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    from azcert.sources.key_file import KEY_SUFFIX
-    from azcert.sources.signer_place import Wanted
+    from azcert.sources.key_places.file import KEY_SUFFIX
+    from azcert.sources.key_places.signer_place import Wanted
 
     if Path(name).name != name:
         raise click.UsageError(f"NAME is a name, not a path: azcert csr {Path(name).name} --out FOLDER")
@@ -95,7 +95,7 @@ def csr(
 
 
 def _place(uri: str, name: str, bits: int, password: Secret | None, *, reuse: bool) -> KeyPlace:
-    from azcert.sources.key_place import find_key, make_key
+    from azcert.sources.key_places.key_place import find_key, make_key
 
     def place(given: Secret | None) -> KeyPlace:
         if reuse:

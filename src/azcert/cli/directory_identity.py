@@ -26,7 +26,7 @@ class _Person:
     """
 
     def __init__(self, tenant: str | None) -> None:
-        from azcert.credential.default import DefaultCredential
+        from azcert.credential.chain.sync import DefaultCredential
 
         # azure-identity warns of what the error says once more.
         logging.getLogger("azure.identity").addHandler(logging.NullHandler())

@@ -68,7 +68,7 @@ def needs_rotation(
     from azcert._redact import Secret
     from azcert.errors import AzcertError
     from azcert.rotation.due import due_at
-    from azcert.rotation.record import has_begun
+    from azcert.rotation.records.record import has_begun
 
     if password is None and os.environ.get(PASSWORD_VARIABLE):
         password = Secret(os.environ[PASSWORD_VARIABLE])

@@ -16,7 +16,7 @@ from azcert.cli.saving import force_option, refuse_existing, save
 if TYPE_CHECKING:
     from azcert._redact import Secret
     from azcert.certificate.model import Certificate
-    from azcert.sources.signer_place import Wanted
+    from azcert.sources.key_places.signer_place import Wanted
 
 __all__ = ["new", "output_files"]
 
@@ -91,7 +91,7 @@ def new(
     """
     from azcert.certificate.issue import DEFAULT_DAYS
     from azcert.certificate.writers import public_pem
-    from azcert.sources.signer_place import Wanted
+    from azcert.sources.key_places.signer_place import Wanted
 
     if legacy and form != "pkcs12":
         raise click.UsageError("--legacy is a kind of PKCS#12: add --format pkcs12.")
@@ -146,7 +146,7 @@ def _in_file(
 
 
 def _in_place(uri: str, name: str, wanted: Wanted, bits: int) -> tuple[Certificate, str]:
-    from azcert.sources.key_place import make_key
+    from azcert.sources.key_places.key_place import make_key
 
     # A PIN that is missing is asked for before anything is made.
     place = with_password(lambda given: make_key(uri, name=name, bits=bits, password=given), None, name=uri)

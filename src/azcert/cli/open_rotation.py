@@ -43,7 +43,7 @@ def open_rotation(
     from azcert.cli.directory_identity import registrations
     from azcert.rotation.place import Place, open_place
     from azcert.rotation.prover import Prover
-    from azcert.rotation.record import LocalRecord, Record, journal_path
+    from azcert.rotation.records.record import LocalRecord, Record, journal_path
     from azcert.rotation.registrar import DirectoryRegistrar, OwnRegistrar, Registrar
     from azcert.rotation.run import Rotation
 
@@ -69,8 +69,8 @@ def open_rotation(
         registrar = DirectoryRegistrar(others, identity["client_id"])
     record: Record = LocalRecord(journal)
     if url := _lease_url(lease):
-        from azcert.rotation.lease import Lease
-        from azcert.rotation.shared_record import SharedRecord
+        from azcert.rotation.records.lease import Lease
+        from azcert.rotation.records.shared_record import SharedRecord
 
         between = opened.enter_context(closing(Lease(url, identity["tenant_id"], identity["client_id"])))
         record = SharedRecord(LocalRecord(journal), between, place)

@@ -40,7 +40,7 @@ def open_named(text: str) -> DirectoryStore | DotnetStore:
 
     :raises azcert.errors.SourceError: the name is not well formed.
     """
-    from azcert.sources.uri_store import parse_store_name
+    from azcert.sources.uris.store import parse_store_name
 
     if text.lower().startswith(_DOTNET):
         from azcert.stores.dotnet import DotnetStore
@@ -57,7 +57,7 @@ def open_own(text: str) -> DirectoryStore:
     import sys
 
     from azcert.errors import ConfigurationError
-    from azcert.sources.uri_store import parse_store_name
+    from azcert.sources.uris.store import parse_store_name
 
     name = parse_store_name(text.removeprefix("store:"))
     if sys.platform == "win32":
@@ -88,7 +88,7 @@ def find_one(selector: str, store: str) -> tuple[DirectoryStore | DotnetStore, E
 
 def _read(selector: str, store: str) -> tuple[DirectoryStore | DotnetStore, Selector]:
     from azcert.certificate.thumbprint import read_thumbprint
-    from azcert.sources.uri import DotnetUri, StoreUri, parse_source
+    from azcert.sources.uris.uri import DotnetUri, StoreUri, parse_source
     from azcert.stores.names import Selector
 
     if selector.lower().startswith(_URIS):

@@ -8,19 +8,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from azcert._values import words
-from azcert.config.choose import CREDENTIAL_KEYS, choose_credential
-from azcert.config.identity_web import LISTS
-from azcert.config.layers import fold
-from azcert.config.notes import secret_in_file
-from azcert.config.origin import Place
-from azcert.config.secrecy import is_secret
+from azcert.config.credentials.choose import CREDENTIAL_KEYS, choose_credential
+from azcert.config.credentials.identity_web import LISTS
+from azcert.config.reading.layers import fold
+from azcert.config.reading.notes import secret_in_file
+from azcert.config.reading.origin import Place
+from azcert.config.reading.secrecy import is_secret
 from azcert.config.sections import DEFAULT_SECTIONS, Sections
 from azcert.errors import AzcertError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from azcert.config.settings import Settings
+    from azcert.config.reading.settings import Settings
 
 __all__ = ["Finding", "check_settings", "client_class", "described_sections", "unresolved"]
 

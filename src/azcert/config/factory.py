@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from azcert.config.build import build_credential
-from azcert.config.key_credentials import fitting
-from azcert.config.layers import fold
-from azcert.config.load import load_settings
+from azcert.config.clients.shape import is_asynchronous, shape_of
+from azcert.config.credentials.build import build_credential
+from azcert.config.credentials.key_credentials import fitting
+from azcert.config.credentials.spec import CredentialSpec, identity_of
 from azcert.config.options import realise
-from azcert.config.reference_reader import ReferenceReader
+from azcert.config.reading.layers import fold
+from azcert.config.reading.load import load_settings
 from azcert.config.sections import Sections
-from azcert.config.shape import is_asynchronous, shape_of
-from azcert.config.spec import CredentialSpec, identity_of
+from azcert.config.vault_references import ReferenceReader
 from azcert.errors import AzcertError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from typing import Self
 
-    from azcert.config.client_plan import ClientPlan
-    from azcert.config.origin import Entry
-    from azcert.config.references import KeyVaultReference
-    from azcert.config.settings import Settings
+    from azcert.config.clients.plan import ClientPlan
+    from azcert.config.reading.origin import Entry
+    from azcert.config.reading.references import KeyVaultReference
+    from azcert.config.reading.settings import Settings
 
 __all__ = ["Factory"]
 

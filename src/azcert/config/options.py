@@ -9,14 +9,14 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from azcert.config.notes import say
-from azcert.config.origin import wrong
-from azcert.config.unknown_keys import refuse_unknown
+from azcert.config.reading.notes import say
+from azcert.config.reading.origin import wrong
+from azcert.config.reading.unknown_keys import refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from azcert.config.settings import Settings
+    from azcert.config.reading.settings import Settings
 
 __all__ = [
     "DIAGNOSTICS_KEYS",
@@ -178,7 +178,7 @@ def realise(keywords: dict[str, Any]) -> dict[str, Any]:
         made["logger"] = _silent()  # HttpLoggingPolicy's own keyword
     if diagnostics is None and telemetry:
         return made
-    from azure.core.pipeline.policies import (  # noqa: PLC0415 - imported only where settings ask for it
+    from azure.core.pipeline.policies import (  # imported only where settings ask for it
         HttpLoggingPolicy,
         SansIOHTTPPolicy,
     )

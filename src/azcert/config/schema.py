@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from azcert.config.certificates import CERTIFICATE_KEYS
-from azcert.config.default_chain import EXCLUSIONS
-from azcert.config.flat import FLAT_KEYS
-from azcert.config.identity_web import ITEM_KEYS, LISTS, SOURCE_TYPES
-from azcert.config.key_credentials import KEY_FORMS
-from azcert.config.kinds import KINDS, SOURCE_NAMES, Type
+from azcert.config.credentials.certificates import CERTIFICATE_KEYS
+from azcert.config.credentials.default_chain import EXCLUSIONS
+from azcert.config.credentials.flat import FLAT_KEYS
+from azcert.config.credentials.identity_web import ITEM_KEYS, LISTS, SOURCE_TYPES
+from azcert.config.credentials.key_credentials import KEY_FORMS
+from azcert.config.credentials.kinds import KINDS, SOURCE_NAMES, Type
 from azcert.config.options import DIAGNOSTICS_KEYS, RETRY_ALIASES, RETRY_KEYS
 
 __all__ = ["settings_schema"]

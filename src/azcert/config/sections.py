@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from azcert._values import nearest
-from azcert.config.choose import CREDENTIAL_KEYS, choose_credential
-from azcert.config.client_plan import plan_client
-from azcert.config.flat import FLAT_KEYS
-from azcert.config.identity_web import LISTS
-from azcert.config.layers import fold
+from azcert.config.clients.plan import plan_client
+from azcert.config.credentials.choose import CREDENTIAL_KEYS, choose_credential
+from azcert.config.credentials.flat import FLAT_KEYS
+from azcert.config.credentials.identity_web import LISTS
+from azcert.config.credentials.spec import CredentialSpec
 from azcert.config.options import OPTION_KEYS
-from azcert.config.spec import CredentialSpec
-from azcert.config.unknown_keys import refuse_unknown
+from azcert.config.reading.layers import fold
+from azcert.config.reading.unknown_keys import refuse_unknown
 from azcert.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from azcert.config.client_plan import ClientPlan
-    from azcert.config.settings import Settings
+    from azcert.config.clients.plan import ClientPlan
+    from azcert.config.reading.settings import Settings
 
 __all__ = ["DEFAULT_SECTIONS", "Sections"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from azcert.config.build import build_credential
+from azcert.config.credentials.build import build_credential
 from azcert.config.factory import Factory
 from azcert.vault.sync import SecretCachePolicy
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from azcert.config.load import SettingsFrom
+    from azcert.config.reading.load import SettingsFrom
     from azcert.vault.policy import CacheRules
 
 __all__ = ["AzureClients", "credential_from_settings"]

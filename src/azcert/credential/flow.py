@@ -119,7 +119,7 @@ class Engine:
 
     def pause_refresh(self, slot: Slot, wanted: Wanted, error: Exception) -> None:
         """Keep the good token after a failed refresh, and try again after a while."""
-        import random  # noqa: PLC0415  (whoever has a token need not wait for it)
+        import random  # whoever has a token need not wait for it
 
         slot.failures += 1
         now = self.clock.time()
@@ -232,7 +232,7 @@ class Engine:
     def _opened_endpoint(self) -> Endpoint:
         """Return the endpoint; what it needs is imported with the first request."""
         if self._endpoint is None:
-            from azcert.credential.endpoint import Endpoint  # noqa: PLC0415
+            from azcert.credential.endpoint import Endpoint
 
             with self._lock:
                 if self._endpoint is None:

@@ -82,7 +82,7 @@ def _acquire(descriptor: int, slot: int, seconds: float) -> bool:
 
 
 def _lock(descriptor: int, slot: int) -> bool:
-    import fcntl  # noqa: PLC0415 - not on Windows
+    import fcntl  # not on Windows
 
     try:
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _flock(fcntl.F_WRLCK, slot))
@@ -92,7 +92,7 @@ def _lock(descriptor: int, slot: int) -> bool:
 
 
 def _unlock(descriptor: int, slot: int) -> None:
-    import fcntl  # noqa: PLC0415 - not on Windows
+    import fcntl  # not on Windows
 
     fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _flock(fcntl.F_UNLCK, slot))
 

@@ -36,12 +36,12 @@ def open_cache(text: str, source: Source) -> TokenCache | None:
     if scheme == "memory" and not fragment:
         return None
     if scheme == "file":
-        from azcert.credential.caches.sealed import SealedFileCache  # noqa: PLC0415 - only the one in use
+        from azcert.credential.caches.sealed import SealedFileCache  # only the one in use
 
         folder = place.partition(":")[2].removeprefix("//")
         return SealedFileCache(_keys(fragment, source), folder=folder or None)
     if "://" in place:
-        from azcert.credential.caches.redis import RedisCache  # noqa: PLC0415 - only the one in use
+        from azcert.credential.caches.redis import RedisCache  # only the one in use
 
         return RedisCache(place, _keys(fragment, source))
     raise ConfigurationError(
@@ -56,15 +56,15 @@ def _keys(fragment: str, source: Source) -> SealingKeys:
     name, _, value = fragment.partition("=")
     origin, _, argument = value.partition(":")
     if not fragment or (name == "key" and value == "certificate"):
-        from azcert.credential.sealing.signature import SignatureKeys  # noqa: PLC0415 - only the one in use
+        from azcert.credential.sealing.signature import SignatureKeys  # only the one in use
 
         return SignatureKeys(source)
     if name == "key" and origin == "keyring":
-        from azcert.credential.sealing.keyring import KeyringKeys  # noqa: PLC0415 - only the one in use
+        from azcert.credential.sealing.keyring import KeyringKeys  # only the one in use
 
         return KeyringKeys(argument) if argument else KeyringKeys()
     if name == "key" and argument and origin in {"file", "systemd"}:
-        from azcert.credential.sealing.configured import ConfiguredKeys  # noqa: PLC0415 - only the one in use
+        from azcert.credential.sealing.configured import ConfiguredKeys  # only the one in use
 
         return (
             ConfiguredKeys.from_file(argument) if origin == "file" else ConfiguredKeys.from_systemd(argument)

@@ -145,21 +145,21 @@ def _source(
         )
     secret = _secret(password)
     if certificate:
-        from azcert.sources.open import open_source  # noqa: PLC0415  (only this form needs the grammar)
+        from azcert.sources.open import open_source  # only this form needs the grammar
 
         return open_source(certificate, password=secret)
     if path:
-        from azcert.sources.file import FileSource  # noqa: PLC0415  (only the form in use is imported)
+        from azcert.sources.openers.file import FileSource  # only the form in use is imported
 
         return FileSource(path, password=secret)
-    from azcert.sources.data import DataSource  # noqa: PLC0415  (only the form in use is imported)
+    from azcert.sources.openers.data import DataSource  # only the form in use is imported
 
     assert data is not None  # noqa: S101  (exactly one was given)
     return DataSource(data, password=secret)
 
 
 def _discovery(authority: Authority, tenant_id: str, left: float) -> Flow[None]:
-    from azcert.entra.discovery import discovery_flow  # noqa: PLC0415  (only before a request, and rarely)
+    from azcert.entra.discovery import discovery_flow  # only before a request, and rarely
 
     return discovery_flow(authority, tenant_id, timeout=left)
 
@@ -175,7 +175,7 @@ def _cache(cache: TokenCache | str | None, persistence: Any, source: Source) -> 
         named = os.environ.get("AZCERT_TOKEN_CACHE") if cache is None else cache
         if not named or not isinstance(named, str):
             return None if isinstance(named, str) else named
-        from azcert.credential.open_cache import open_cache  # noqa: PLC0415  (only if a cache is named)
+        from azcert.credential.open_cache import open_cache  # only if a cache is named
 
         return open_cache(named, source)
     if cache is not None:
@@ -184,6 +184,6 @@ def _cache(cache: TokenCache | str | None, persistence: Any, source: Source) -> 
             code="two-caches",
             remedy="Pass one of them.",
         )
-    from azcert.credential.caches.persistent import PersistentCache  # noqa: PLC0415  (imports msal-extensions)
+    from azcert.credential.caches.persistent import PersistentCache  # imports msal-extensions
 
     return PersistentCache.from_options(persistence)

@@ -107,7 +107,7 @@ def trust_bundle(authority: bytes, *, passthrough: bool) -> bytes:
         return authority
     system = ssl.get_default_verify_paths().cafile
     if system is None:
-        import certifi  # noqa: PLC0415 - only where the system has no bundle of its own
+        import certifi  # only where the system has no bundle of its own
 
         system = certifi.where()
     return authority + Path(system).read_bytes()

@@ -20,8 +20,8 @@ __all__ = ["azcert_emulator", "azcert_environment"]
 
 @pytest.fixture(scope="session")
 def _azcert_emulator_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzcertEmulator]:
-    from azcert.emulator.fixture import AzcertEmulator  # noqa: PLC0415 - only when it is used
-    from azcert.emulator.session import session  # noqa: PLC0415
+    from azcert.emulator.fixture import AzcertEmulator  # only when it is used
+    from azcert.emulator.session import session
 
     with session(tmp_path_factory.mktemp("azcert-emulator")) as running:
         yield AzcertEmulator(running)
@@ -37,11 +37,11 @@ def azcert_emulator(_azcert_emulator_of_the_run: AzcertEmulator) -> AzcertEmulat
 @pytest.fixture
 def azcert_environment(azcert_emulator: AzcertEmulator, monkeypatch: pytest.MonkeyPatch) -> AzcertEmulator:
     """The same, with the environment set for the test: clients, and programs it starts, need no change."""
-    import ssl  # noqa: PLC0415 - only when it is used
+    import ssl  # only when it is used
 
     # aiohttp makes its default TLS context when it is imported: here, before the environment is set, so that
     # it does not keep the emulator's CA for ever; and then a new one for the test.
-    import aiohttp.connector  # noqa: PLC0415
+    import aiohttp.connector
 
     for name, value in azcert_emulator.environment.items():
         if value is None:

@@ -60,7 +60,7 @@ def read_seed(path: Path) -> dict[str, Any]:
 
     :raises ConfigurationError: ``seed-unreadable``, or ``seed-invalid`` with the place in the file.
     """
-    import yaml  # noqa: PLC0415 - most emulators start without a seed file
+    import yaml  # most emulators start without a seed file
 
     try:
         text = path.read_text(encoding="utf-8")
@@ -82,8 +82,8 @@ def check(seed: Any, name: str) -> None:
 
     :raises ConfigurationError: ``seed-invalid``.
     """
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - as above
-    from jsonschema.exceptions import best_match  # noqa: PLC0415
+    from jsonschema import Draft202012Validator  # as above
+    from jsonschema.exceptions import best_match
 
     found = best_match(Draft202012Validator(SCHEMA).iter_errors(seed))
     if found is not None:

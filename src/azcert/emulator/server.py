@@ -182,7 +182,7 @@ class Emulator:
         return Hosts({**services, Service.CONTROL: _router(steering)})
 
     def _plain(self) -> Listener:
-        from azcert.emulator import managed_identity  # noqa: PLC0415 - only when it is used
+        from azcert.emulator import managed_identity  # only when it is used
 
         router = _router(managed_identity.routes(self.world, str(self._identity), self.identity_header))
         return Listener(lambda listener: self._watched(router, listener))
@@ -240,10 +240,10 @@ def _router(routes: Sequence[BaseRoute]) -> Router:
 
 
 def _services(world: World) -> dict[Service, Sequence[BaseRoute]]:
-    from azcert.emulator.arm.routes import routes as arm  # noqa: PLC0415 - see Emulator's `routes`
-    from azcert.emulator.entra.routes import routes as entra  # noqa: PLC0415
-    from azcert.emulator.graph.routes import routes as graph  # noqa: PLC0415
-    from azcert.emulator.keyvault.routes import routes as keyvault  # noqa: PLC0415
+    from azcert.emulator.arm.routes import routes as arm  # see Emulator's `routes`
+    from azcert.emulator.entra.routes import routes as entra
+    from azcert.emulator.graph.routes import routes as graph
+    from azcert.emulator.keyvault.routes import routes as keyvault
 
     return {
         Service.ENTRA: entra(world),

@@ -143,8 +143,8 @@ def _rest(seconds: float) -> Flow[None]:
 
 
 def _examined(application: Application) -> Iterator[Examined]:
-    from cryptography import x509  # noqa: PLC0415 - only a deep inventory reads certificates
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography import x509  # only a deep inventory reads certificates
+    from cryptography.exceptions import UnsupportedAlgorithm
 
     for key in application.keys:
         if not key.key:

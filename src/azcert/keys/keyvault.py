@@ -38,7 +38,7 @@ class KeyVaultSigner:
     algorithms = (Algorithm.PS256, Algorithm.RS256)
 
     def __init__(self, key_id: str, public_key: RSAPublicKey, credential: TokenCredential) -> None:
-        from azure.keyvault.keys.crypto import CryptographyClient  # noqa: PLC0415 - an extra
+        from azure.keyvault.keys.crypto import CryptographyClient  # an extra
 
         self._key_id = key_id
         self._public_key = public_key
@@ -60,7 +60,7 @@ class KeyVaultSigner:
         :raises AccessError: the credential may not.
         :raises TransportError: the vault could not be reached.
         """
-        from azure.keyvault.keys.crypto import SignatureAlgorithm  # noqa: PLC0415 - an extra
+        from azure.keyvault.keys.crypto import SignatureAlgorithm  # an extra
 
         if self._client is None:
             raise SigningError(f"The signer of {self.place} is closed.", code="closed")

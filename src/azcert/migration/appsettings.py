@@ -1,7 +1,7 @@
 """Sections that name an application: .NET's three ways to give a secret, and a certificate in its place.
 
 Flat keys (Microsoft.Extensions.Azure), a ``Credential`` section (Azure.Core) and the section and lists of
-Microsoft.Identity.Web; `azcert.config.choose` reads the same.
+Microsoft.Identity.Web; `azcert.config.credentials.choose` reads the same.
 """
 
 from __future__ import annotations

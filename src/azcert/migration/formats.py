@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from azcert._redact import REDACTED
-from azcert.config.json_reader import MalformedError, Node, read_json
+from azcert.config.reading.json_reader import MalformedError, Node, read_json
 from azcert.errors import ConfigurationError
 from azcert.migration.model import Line
 from azcert.migration.tree import plain, replaced
@@ -114,13 +114,13 @@ def format_of(suffix: str) -> Format | None:
 
 
 def _read_yaml(text: str) -> Node:
-    from azcert.config.yaml_reader import read_yaml  # noqa: PLC0415 - PyYAML is slow to import
+    from azcert.config.reading.yaml_reader import read_yaml  # PyYAML is slow to import
 
     return read_yaml(text)
 
 
 def _read_toml(text: str) -> Node:
-    from azcert.config.toml_reader import read_toml  # noqa: PLC0415 - only the reader in use is imported
+    from azcert.config.reading.toml_reader import read_toml  # only the reader in use is imported
 
     return read_toml(text)
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from azcert._files import read_file
-from azcert.config.files import user_secrets_path
+from azcert.config.reading.files import user_secrets_path
 from azcert.errors import AzcertError
 from azcert.migration import dotenv
 from azcert.migration.appsettings import Sections

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from azcert.config.json_reader import Node
+    from azcert.config.reading.json_reader import Node
 
 __all__ = ["Member", "Path", "members", "plain", "replaced"]
 

@@ -39,9 +39,9 @@ class Registrations:
         **options: Any,
     ) -> None:
         # Late: azure-core is slow to import.
-        from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy  # noqa: PLC0415
+        from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy
 
-        from azcert.registration.retry import AsyncGraphRetryPolicy  # noqa: PLC0415
+        from azcert.registration.retry import AsyncGraphRetryPolicy
 
         graph = Graph(graph_host(authority))
         self._flows = Applications(graph, settle=settle)

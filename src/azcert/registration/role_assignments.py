@@ -28,7 +28,7 @@ class RoleAssignments:
     def __init__(
         self, credential: TokenCredential, *, authority: str = DEFAULT_AUTHORITY, **options: Any
     ) -> None:
-        from azure.core.pipeline.policies import (  # noqa: PLC0415 - azure-core is slow to import
+        from azure.core.pipeline.policies import (  # azure-core is slow to import
             BearerTokenCredentialPolicy,
             RetryPolicy,
         )

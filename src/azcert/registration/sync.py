@@ -42,9 +42,9 @@ class Registrations:
         **options: Any,
     ) -> None:
         # Late: azure-core is slow to import.
-        from azure.core.pipeline.policies import BearerTokenCredentialPolicy  # noqa: PLC0415
+        from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 
-        from azcert.registration.retry import GraphRetryPolicy  # noqa: PLC0415
+        from azcert.registration.retry import GraphRetryPolicy
 
         graph = self.graph = Graph(graph_host(authority))
         self._flows = Applications(graph, settle=settle)

@@ -6,14 +6,14 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from azcert.errors import ConfigurationError
-from azcert.rotation.journal import Journal
+from azcert.rotation.records.journal import Journal
 from azcert.rotation.successor import issued
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from azcert.rotation.place import Place
-    from azcert.rotation.record import Record
+    from azcert.rotation.records.record import Record
     from azcert.rotation.registrar import Registrar
     from azcert.rotation.successor import Answer
 

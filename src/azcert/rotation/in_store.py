@@ -16,7 +16,7 @@ from azcert.stores.store import Entry
 if TYPE_CHECKING:
     from azcert._redact import Secret
     from azcert.certificate.model import Certificate
-    from azcert.sources.uri import DotnetUri, StoreUri
+    from azcert.sources.uris.uri import DotnetUri, StoreUri
     from azcert.stores.directory.store import DirectoryStore
     from azcert.stores.dotnet import DotnetStore
 

@@ -8,8 +8,8 @@ from azcert.errors import SelectionError
 from azcert.rotation.staged import find_staged
 
 if TYPE_CHECKING:
-    from azcert.rotation.journal import Journal
     from azcert.rotation.place import Place
+    from azcert.rotation.records.journal import Journal
 
 __all__ = ["can_be_undone", "is_lost", "successor_elsewhere"]
 

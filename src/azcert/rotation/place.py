@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from azcert.errors import ConfigurationError
 from azcert.sources.open import open_source
-from azcert.sources.uri import DotnetUri, FileUri, Pkcs11Uri, SourceUri, StoreUri, TpmUri, parse_source
+from azcert.sources.uris.uri import DotnetUri, FileUri, Pkcs11Uri, SourceUri, StoreUri, TpmUri, parse_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

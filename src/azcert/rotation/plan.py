@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from azcert.rotation.journal import Journal
+    from azcert.rotation.records.journal import Journal
 
 __all__ = ["MEANING", "Step", "first_step", "next_step", "remaining_steps"]
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from azcert.certificate.model import Certificate
-    from azcert.rotation.journal import Journal
     from azcert.rotation.place import Place
     from azcert.rotation.prover import Prover
-    from azcert.rotation.record import Record
+    from azcert.rotation.records.journal import Journal
+    from azcert.rotation.records.record import Record
     from azcert.rotation.registrar import Registrar
     from azcert.rotation.successor import Answer
 

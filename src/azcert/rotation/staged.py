@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from azcert.certificate.chain import spki_of
 from azcert.certificate.issue import KEY_SIZES
 from azcert.errors import AzcertError, CertificateError
-from azcert.sources.key_place import find_key, make_key
-from azcert.sources.signer_place import SignerPlace
+from azcert.sources.key_places.key_place import find_key, make_key
+from azcert.sources.key_places.signer_place import SignerPlace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from azcert.certificate.chain import leaf_without_key, pair, with_chain
 from azcert.certificate.model import Certificate
 from azcert.errors import CertificateError, ConfigurationError
-from azcert.sources.beside import with_certificate
-from azcert.sources.key_place import find_key
+from azcert.sources.key_places.key_place import find_key
+from azcert.sources.key_places.signer_place import SignerPlace
 from azcert.sources.open import require_library
-from azcert.sources.signer_place import SignerPlace
-from azcert.sources.uri import KeyVaultUri, Pkcs11Uri, TpmUri, parse_source
+from azcert.sources.openers.beside import with_certificate
+from azcert.sources.uris.uri import KeyVaultUri, Pkcs11Uri, TpmUri, parse_source
 from azcert.stores.passphrase import PassphraseFrom, PassphraseKind
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _into_device(
         return store.add_device(certificate, str(uri), protection=level)
     key, certificate = rsa_pair(contents, name=name, now=now)
     if isinstance(uri, TpmUri):
-        from azcert.sources.key_tpm import take  # noqa: PLC0415 - tpm2-pytss is an extra
+        from azcert.sources.key_places.tpm import take  # tpm2-pytss is an extra
 
         take(uri, key, certificate, password=None if uri.password is None else uri.password.read())
         return store.add_device(certificate, str(uri), protection=level)
@@ -156,10 +156,10 @@ def _origin(origin: PassphraseFrom | None) -> PassphraseFrom | None:
 
 
 def _import_pkcs11(uri: Pkcs11Uri, key: RSAPrivateKey, certificate: Certificate) -> None:
-    from azcert.sources.pkcs11 import open_place, pin_giver  # noqa: PLC0415 - python-pkcs11 is an extra
+    from azcert.sources.openers.pkcs11 import open_place, pin_giver  # python-pkcs11 is an extra
 
     token, query = open_place(uri)
-    from azcert.keys.pkcs11.make import import_key, store_certificate  # noqa: PLC0415
+    from azcert.keys.pkcs11.make import import_key, store_certificate
 
     pin = pin_giver(uri.pin.read() if uri.pin is not None else None)
     import_key(token, pin, query, key).close()

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from azcert.errors import ConfigurationError
-from azcert.sources.uri import SourceUri, parse_source
+from azcert.sources.uris.uri import SourceUri, parse_source
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -20,14 +20,14 @@ __all__ = ["open_source", "require_library"]
 
 # Kind of source -> module with open(uri, *, password, credential) -> Source.
 _OPENERS = {
-    "file": "azcert.sources.file",
-    "env": "azcert.sources.data",
-    "fd": "azcert.sources.data",
-    "store": "azcert.sources.store",
-    "dotnet": "azcert.sources.store",
-    "pkcs11": "azcert.sources.pkcs11",
-    "tpm": "azcert.sources.tpm",
-    "keyvault": "azcert.sources.keyvault",
+    "file": "azcert.sources.openers.file",
+    "env": "azcert.sources.openers.data",
+    "fd": "azcert.sources.openers.data",
+    "store": "azcert.sources.openers.store",
+    "dotnet": "azcert.sources.openers.store",
+    "pkcs11": "azcert.sources.openers.pkcs11",
+    "tpm": "azcert.sources.openers.tpm",
+    "keyvault": "azcert.sources.openers.keyvault",
 }
 
 # Kind of source -> the library it needs, and the extra of azcert that brings it.
@@ -46,7 +46,7 @@ def open_source(
 ) -> Source:
     """Return the source of that name; a source is returned as it is.
 
-    :param source: a path, a URI (`azcert.sources.uri`), a parsed one, or a ready source.
+    :param source: a path, a URI (`azcert.sources.uris.uri`), a parsed one, or a ready source.
     :param password: opens the key; without it, the ``password-*`` parameter of the URI says where it is.
     :param credential: signs in to Key Vault for ``keyvault:`` sources; without it, azure-identity's default.
     :raises azcert.errors.SourceError: the name is not well formed.

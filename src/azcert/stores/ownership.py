@@ -111,8 +111,8 @@ def judge(status: os.stat_result, path: Path, *, sticky: bool = False) -> None:
 
 
 def _is_private_group(status: os.stat_result) -> bool:
-    import grp  # noqa: PLC0415 - this and pwd do not exist on Windows
-    import pwd  # noqa: PLC0415
+    import grp  # this and pwd do not exist on Windows
+    import pwd
 
     try:
         user, group = pwd.getpwuid(status.st_uid), grp.getgrgid(status.st_gid)
@@ -132,7 +132,7 @@ def _refuse(path: Path, found: str, remedy: str) -> NoReturn:
 
 def user_name(uid: int) -> str:
     """Return the user's name, or ``user N`` where the number has none."""
-    import pwd  # noqa: PLC0415
+    import pwd
 
     try:
         return pwd.getpwuid(uid).pw_name
@@ -142,7 +142,7 @@ def user_name(uid: int) -> str:
 
 def group_name(gid: int) -> str:
     """Return the group's name, or ``group N`` where the number has none."""
-    import grp  # noqa: PLC0415
+    import grp
 
     try:
         return grp.getgrgid(gid).gr_name

@@ -109,7 +109,7 @@ def _credential(name: str) -> str | None:
 def _keyring(name: str) -> str | None:
     try:
         # Late: an extra, and D-Bus is not to be woken for other origins.
-        import secretstorage  # noqa: PLC0415
+        import secretstorage
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             "Passwords of the desktop keyring need the package 'secretstorage'.",

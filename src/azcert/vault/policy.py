@@ -99,7 +99,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return float(text)
     if not text:
         return None
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - settings are read without it
+    from email.utils import parsedate_to_datetime  # settings are read without it
 
     try:
         return (parsedate_to_datetime(text) - parsedate_to_datetime(headers["date"])).total_seconds()

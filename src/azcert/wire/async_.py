@@ -35,10 +35,10 @@ class AsyncChannel:
         :raises azcert.errors.TransportError: no answer came.
         """
         # What a request needs is imported by the first one: a token from a cache needs none of it.
-        from azure.core.exceptions import AzureError, ClientAuthenticationError  # noqa: PLC0415
-        from azure.core.rest import HttpRequest  # noqa: PLC0415
+        from azure.core.exceptions import AzureError, ClientAuthenticationError
+        from azure.core.rest import HttpRequest
 
-        from azcert.wire.pipeline import failure, read_response, request_options  # noqa: PLC0415
+        from azcert.wire.pipeline import failure, read_response, request_options
 
         outgoing = HttpRequest(
             request.method, request.url, headers=dict(request.headers), content=request.body
@@ -95,13 +95,13 @@ class AsyncChannel:
     def _open(self) -> AsyncPipeline[Any, Any]:
         pipeline = self._pipeline
         if pipeline is None:
-            from azure.core.pipeline import AsyncPipeline  # noqa: PLC0415
+            from azure.core.pipeline import AsyncPipeline
 
-            from azcert.wire.pipeline import policies, transport_options  # noqa: PLC0415
+            from azcert.wire.pipeline import policies, transport_options
 
             transport = self._options.get("transport")
             if transport is None:
-                from azure.core.pipeline.transport import AioHttpTransport  # noqa: PLC0415
+                from azure.core.pipeline.transport import AioHttpTransport
 
                 transport = AioHttpTransport(**transport_options(self._options))
             pipeline = AsyncPipeline(transport, policies=policies(self._options))

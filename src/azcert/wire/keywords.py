@@ -72,7 +72,7 @@ def check_keywords(given: Mapping[str, Any], *, known: frozenset[str], what: str
     """
     for name in given:
         if name not in known:
-            from difflib import get_close_matches  # noqa: PLC0415  (only on the way to an error)
+            from difflib import get_close_matches  # only on the way to an error
 
             nearest = get_close_matches(name, sorted(known), n=1)
             raise ConfigurationError(

@@ -38,10 +38,10 @@ class Channel:
         :raises azcert.errors.TransportError: no answer came.
         """
         # What a request needs is imported by the first one: a token from a cache needs none of it.
-        from azure.core.exceptions import AzureError, ClientAuthenticationError  # noqa: PLC0415
-        from azure.core.rest import HttpRequest  # noqa: PLC0415
+        from azure.core.exceptions import AzureError, ClientAuthenticationError
+        from azure.core.rest import HttpRequest
 
-        from azcert.wire.pipeline import failure, read_response, request_options  # noqa: PLC0415
+        from azcert.wire.pipeline import failure, read_response, request_options
 
         outgoing = HttpRequest(
             request.method, request.url, headers=dict(request.headers), content=request.body
@@ -103,13 +103,13 @@ class Channel:
         return pipeline
 
     def _build(self) -> Pipeline[Any, Any]:
-        from azure.core.pipeline import Pipeline  # noqa: PLC0415
+        from azure.core.pipeline import Pipeline
 
-        from azcert.wire.pipeline import policies, transport_options  # noqa: PLC0415
+        from azcert.wire.pipeline import policies, transport_options
 
         transport = self._options.get("transport")
         if transport is None:
-            from azure.core.pipeline.transport import RequestsTransport  # noqa: PLC0415
+            from azure.core.pipeline.transport import RequestsTransport
 
             transport = RequestsTransport(**transport_options(self._options))
             # Here, by one thread: at its first request each of many would make it a session.

@@ -189,7 +189,7 @@ class PersistentCache:
 
     def _change(self, key: TokenKey, change: Callable[[_Entries], None]) -> None:
         """Read, change and write the cache while nobody else does; a damaged one is set aside first."""
-        import msal_extensions  # noqa: PLC0415 - imports all of MSAL
+        import msal_extensions  # imports all of MSAL
 
         if not self._breaker.allows():
             return
@@ -243,7 +243,7 @@ def _name(key: TokenKey) -> str:
 
 def _load(store: Any) -> dict[str, Any]:
     """Return the whole cache; ValueError where it is not MSAL's."""
-    import msal_extensions.persistence  # noqa: PLC0415 - imports all of MSAL
+    import msal_extensions.persistence  # imports all of MSAL
 
     try:
         text = store.load()
@@ -284,7 +284,7 @@ def _remove_stale(lock: Path) -> None:
 
 def _persistence(cache_name: str, *, in_clear: bool) -> Any:
     """Return msal-extensions' object for the place where azure-identity keeps this cache."""
-    import msal_extensions  # noqa: PLC0415 - imports all of MSAL
+    import msal_extensions  # imports all of MSAL
 
     if sys.platform == "win32" and "LOCALAPPDATA" in os.environ:
         return msal_extensions.FilePersistenceWithDataProtection(

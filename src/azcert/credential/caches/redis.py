@@ -77,7 +77,7 @@ class RedisCache:
         timeout: float = 0.25,
     ) -> None:
         try:
-            import redis as library  # noqa: PLC0415 - an optional extra
+            import redis as library  # an optional extra
         except ImportError as error:
             raise ConfigurationError(
                 "The redis package, which the shared token cache needs, is not installed.",
@@ -225,7 +225,7 @@ class RedisCache:
 
     def _try(self, operation: Callable[[redis.Redis], T], otherwise: T) -> T:
         """Return what *operation* gives, or *otherwise* where Redis did not do it."""
-        from redis.exceptions import NoPermissionError  # noqa: PLC0415 - an optional extra
+        from redis.exceptions import NoPermissionError  # an optional extra
 
         if not self._breaker.allows():
             return otherwise
@@ -272,7 +272,7 @@ class RedisCache:
         return client
 
     def _failures(self) -> tuple[type[Exception], ...]:
-        from redis.exceptions import RedisClusterException  # noqa: PLC0415 - an optional extra
+        from redis.exceptions import RedisClusterException  # an optional extra
 
         return (self._library.RedisError, RedisClusterException, OSError)
 

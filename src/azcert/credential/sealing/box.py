@@ -65,7 +65,7 @@ class SealingKey:
 
     def name(self, key: TokenKey) -> str:
         """Return the entry's name in the store: 64 hex digits that tell nothing without the sealing key."""
-        import hmac  # noqa: PLC0415 - `import azcert` must not pay for it
+        import hmac  # `import azcert` must not pay for it
 
         return hmac.digest(self._names, _bound(key), "sha256").hex()
 
@@ -80,7 +80,7 @@ class SealingKey:
 
         :raises DamagedEntryError: it is cut, altered, of another key or of another name.
         """
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415
+        from cryptography.exceptions import InvalidTag
 
         if len(sealed) <= _HEADER or not sealed.startswith(_MAGIC):
             raise DamagedEntryError(
@@ -102,7 +102,7 @@ class SealingKey:
         return StoredToken(Secret(value), expires_on, refresh_on)
 
     def _cipher(self, key: TokenKey) -> AESGCM:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         return AESGCM(_hkdf(self._entries, _bound(key)))
 
@@ -135,7 +135,7 @@ def _bound(key: TokenKey) -> bytes:
 
 
 def _hkdf(material: bytes, info: bytes) -> bytes:
-    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
     return HKDF(SHA256(), 32, salt=None, info=info).derive(material)

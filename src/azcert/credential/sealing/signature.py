@@ -89,9 +89,9 @@ class SignatureKeys:
 
 
 def _sign(signing: SigningCertificate, thumbprint: str) -> bytes:
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15  # noqa: PLC0415
-    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA256
 
     signer = signing.signer
     if Algorithm.RS256 not in signer.algorithms:

@@ -72,7 +72,7 @@ class Module:
     def _initialise_if_stale(self) -> None:
         if not self._stale:
             return
-        from pkcs11 import PKCS11Error  # noqa: PLC0415 - the extra is imported where it is used
+        from pkcs11 import PKCS11Error  # the extra is imported where it is used
 
         with self._starting:
             if not self._stale:
@@ -111,7 +111,7 @@ def load_module(path: Path) -> Module:
     :raises ConfigurationError: it is missing, is not a PKCS#11 module, or the extra is not installed.
     """
     try:
-        import pkcs11  # noqa: PLC0415 - the extra is imported where it is used
+        import pkcs11  # the extra is imported where it is used
     except ImportError as error:
         raise ConfigurationError(
             "PKCS#11 tokens need the package python-pkcs11, which is not installed.",

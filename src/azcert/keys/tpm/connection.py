@@ -63,9 +63,9 @@ class Connection:
 
         :raises AzcertError: the TPM cannot be reached, or its refusal, explained.
         """
-        from tpm2_pytss import TSS2_Exception  # noqa: PLC0415 - the extra is imported where it is used
+        from tpm2_pytss import TSS2_Exception  # the extra is imported where it is used
 
-        from azcert.keys.tpm.errors import explain, is_busy, is_disconnected  # noqa: PLC0415
+        from azcert.keys.tpm.errors import explain, is_busy, is_disconnected
 
         pause = _FIRST_PAUSE
         for attempt in range(1, _TRIES + 1):
@@ -121,7 +121,7 @@ def connect(tcti: str | None = None, *, environment: Mapping[str, str] | None = 
     :raises ConfigurationError: the extra is not installed.
     """
     try:
-        import tpm2_pytss  # noqa: F401, PLC0415 - the extra is imported where it is used
+        import tpm2_pytss  # noqa: F401 - the extra is imported where it is used
     except ImportError as error:
         raise ConfigurationError(
             f"TPM keys need the package tpm2-pytss and the TSS2 libraries: {error}.",
@@ -140,7 +140,7 @@ def connect(tcti: str | None = None, *, environment: Mapping[str, str] | None = 
 @contextmanager
 def _machine_lock(tcti: str) -> Iterator[None]:
     """Keep this user's other processes from the TPM: without a resource manager its few slots are shared."""
-    import fcntl  # noqa: PLC0415 - Windows has neither it nor these ways to a TPM
+    import fcntl  # Windows has neither it nor these ways to a TPM
 
     folder = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
     name = hashlib.sha256(tcti.encode()).hexdigest()[:16]
@@ -163,7 +163,7 @@ def _machine_lock(tcti: str) -> Iterator[None]:
 
 
 def _connect(tcti: str) -> ESAPI:
-    from tpm2_pytss import ESAPI, TSS2_Exception  # noqa: PLC0415 - the extra is imported where it is used
+    from tpm2_pytss import ESAPI, TSS2_Exception  # the extra is imported where it is used
 
     deadline = time.monotonic() + _OPEN_TIMEOUT
     pause = _FIRST_PAUSE

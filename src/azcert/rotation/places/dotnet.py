@@ -14,7 +14,7 @@ from azcert.stores.dotnet import DotnetStore
 if TYPE_CHECKING:
     from azcert._redact import Secret
     from azcert.certificate.model import Certificate
-    from azcert.sources.uri import DotnetUri
+    from azcert.sources.uris.uri import DotnetUri
 
 __all__ = ["DotnetPlace", "place"]
 

@@ -15,8 +15,8 @@ from azcert.certificate import formats
 from azcert.errors import AccessError, ConfigurationError
 from azcert.rotation.place import Place
 from azcert.rotation.staged import made_for, remove_file
-from azcert.sources.key_file import FileKeyPlace
-from azcert.sources.uri import FileUri, TpmUri
+from azcert.sources.key_places.file import FileKeyPlace
+from azcert.sources.uris.uri import FileUri, TpmUri
 from azcert.sources.writing import writing
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from azcert.rotation.in_store import judge_in_store, read_staged
 from azcert.rotation.place import Place, refuse_one_certificate
 from azcert.rotation.staged import remove_file
 from azcert.rotation.token_objects import remove_staged
-from azcert.sources.uri import FileUri, Pkcs11Uri, StoreUri, TpmUri, parse_source
+from azcert.sources.uris.uri import FileUri, Pkcs11Uri, StoreUri, TpmUri, parse_source
 from azcert.stores.directory import grants
 from azcert.stores.directory.store import DirectoryStore
 from azcert.stores.find import choose

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from azcert._redact import Secret
     from azcert.certificate.model import Certificate
-    from azcert.sources.uri import Pkcs11Uri
+    from azcert.sources.uris.uri import Pkcs11Uri
 
 __all__ = ["TokenPlace", "place"]
 

@@ -40,8 +40,8 @@ def find_grantee(*, user: str | None = None, group: str | None = None) -> Grante
 
     :raises azcert.errors.ConfigurationError: ``unknown-user`` or ``unknown-group``.
     """
-    import grp  # noqa: PLC0415 - this and pwd do not exist on Windows
-    import pwd  # noqa: PLC0415
+    import grp  # this and pwd do not exist on Windows
+    import pwd
 
     kind: Literal["user", "group"] = "user" if user is not None else "group"
     name = (user if user is not None else group) or ""

@@ -1,0 +1,1 @@
+"""From files, variables and code to settings that remember where they were written."""

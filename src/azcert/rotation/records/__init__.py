@@ -1,0 +1,1 @@
+"""How far a rotation has come: for one host, and for several that share a certificate."""

@@ -1,0 +1,1 @@
+"""The grammar of sources: parsed and printed, nothing opened."""
