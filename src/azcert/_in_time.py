@@ -30,6 +30,7 @@ def in_time(call: Callable[[], T], seconds: float | None) -> T:
         return call()
     results: list[T] = []
     errors: list[BaseException] = []
+    waiting = True
     # What the caller has set, the span it is in for one, holds there too.
     context = contextvars.copy_context()
 
@@ -37,7 +38,8 @@ def in_time(call: Callable[[], T], seconds: float | None) -> T:
         try:
             results.append(context.run(call))
         except BaseException as error:  # noqa: BLE001  (raised in the caller)
-            errors.append(error)
+            if waiting:
+                errors.append(error)
 
     thread = threading.Thread(target=work, name="azcert-call", daemon=True)
     try:
@@ -46,6 +48,7 @@ def in_time(call: Callable[[], T], seconds: float | None) -> T:
         # A program that is ending starts no threads; what it calls then has only limits of its own.
         return call()
     thread.join(seconds)
+    waiting = False
     if errors:
         error = errors.pop()
         try:
