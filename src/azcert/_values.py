@@ -62,8 +62,11 @@ def words(name: str) -> tuple[str, ...]:
     return tuple(word.lower() for word in _WORD.findall(name))
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name most like *name*, if any is; case and separators do not count."""
+def nearest(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """Return the known name most like *name*, if any is; case and separators do not count.
+
+    :param likeness: from 0, anything, to 1, the same name: difflib's ratio.
+    """
     plain = {"".join(words(each)) or each.lower(): each for each in known}
-    found = difflib.get_close_matches("".join(words(name)) or name.lower(), plain, n=1, cutoff=0.6)
+    found = difflib.get_close_matches("".join(words(name)) or name.lower(), plain, n=1, cutoff=likeness)
     return plain[found[0]] if found else None

@@ -158,6 +158,20 @@ def test_a_secret_in_a_file_is_advice_and_fails_when_strict(run: CliRunner) -> N
     assert run.invoke(config, ["check", "secret.json", "--strict"]).exit_code == 1
 
 
+def test_a_key_that_is_almost_a_known_one_is_advice(run: CliRunner, tmp_path: Path) -> None:
+    file = tmp_path / "appsettings.json"
+    file.write_text(
+        '{"Vault": {"vaultUri": "https://v.example", "clientCertificatPath": "a.pem", "tenantId": "t"}}'
+    )
+    found = run.invoke(config, ["check", str(file)])
+    assert found.exit_code == 0
+    assert found.stdout.startswith("advice: ")
+    assert "Vault:clientCertificatPath" in found.stdout
+    assert "Did you mean clientCertificatePath?" in found.stdout
+    assert "vaultUri" not in found.stdout
+    assert run.invoke(config, ["check", str(file), "--strict"]).exit_code == 1
+
+
 def test_a_client_is_written_as_section_and_class(run: CliRunner) -> None:
     assert run.invoke(config, ["check", "good.json", "--client", "KeyVault"]).exit_code == 2
 

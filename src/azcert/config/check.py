@@ -7,9 +7,12 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from azcert._values import words
+from azcert._values import nearest, words
+from azcert.config.clients.section import STRUCTURE
+from azcert.config.clients.shape import CORE_KEYWORDS
 from azcert.config.credentials.choose import CREDENTIAL_KEYS, choose_credential
 from azcert.config.credentials.identity_web import LISTS
+from azcert.config.options import OPTION_KEYS
 from azcert.config.reading.layers import fold
 from azcert.config.reading.notes import secret_in_file
 from azcert.config.reading.origin import Place
@@ -27,6 +30,8 @@ __all__ = ["Finding", "check_settings", "client_class", "described_sections", "u
 _LISTS = frozenset(map(fold, LISTS))
 _ADDRESS = frozenset({"url", "uri", "endpoint", "namespace"})
 _TELLING = {fold(name) for name in (*CREDENTIAL_KEYS, "CredentialSource")} - {fold("Scopes"), fold("Domain")}
+_KNOWN = (*CREDENTIAL_KEYS, *OPTION_KEYS, *STRUCTURE, *CORE_KEYWORDS)
+_MISSPELT = 0.85
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,10 @@ def check_settings(settings: Settings, clients: Mapping[str, type] | None = None
             finding = Finding(path, fatal=True, code=error.code, message=str(error))
             if finding not in findings:
                 findings.append(finding)
+    named = {fold(path) for path in clients or {}}
+    for path in described_sections(settings):
+        if fold(path) not in named:
+            findings += _misspelt(settings.section(path))
     findings += [
         Finding(
             entry.key.rpartition(":")[0],
@@ -84,6 +93,27 @@ def check_settings(settings: Settings, clients: Mapping[str, type] | None = None
 
 def _credential_of(settings: Settings, path: str) -> object:
     return choose_credential(settings.section(path))
+
+
+def _misspelt(section: Settings) -> list[Finding]:
+    """Return advice on keys that only a client of an unusual kind would read."""
+    known = {"".join(words(name)) for name in _KNOWN}
+    findings = []
+    for name in section.names():
+        near = nearest(name, _KNOWN, likeness=_MISSPELT)
+        entry = section.written(name)
+        if near is None or entry is None or "".join(words(name)) in known:
+            continue
+        findings.append(
+            Finding(
+                section.path,
+                fatal=False,
+                code="unknown-setting",
+                message=f"The setting {entry.key} ({entry.origin}) is read by no credential. Did you mean "
+                f"{near}? If it is a parameter of the client, name that: --client {section.path}=CLASS.",
+            )
+        )
+    return findings
 
 
 def described_sections(settings: Settings) -> list[str]:

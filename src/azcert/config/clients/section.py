@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     from azcert.config.clients.shape import Shape
     from azcert.config.reading.settings import Settings
 
-__all__ = ["ClientSection"]
+__all__ = ["STRUCTURE", "ClientSection"]
 
 _ADDRESS = frozenset({"url", "uri", "endpoint"})
 # Keys of a client's section that stand for something larger than an argument.
-_STRUCTURE = ("Credential", "Options", "Cache", "ConnectionString", "Arguments")
+STRUCTURE = ("Credential", "Options", "Cache", "ConnectionString", "Arguments")
+"""Keys and sections of every client that are no parameter of its."""
 # Never from settings: certificates of servers are always verified; a file of own authorities may be named.
 _VERIFY = "connection_verify"
 
@@ -77,7 +78,7 @@ class ClientSection:
         # An audience is the web application's in an AzureAd section, and a parameter of many clients.
         own = {plain_name(name) for name in (*self._shape.parameters, *self._shape.keywords)}
         credentials = {fold(name) for name in CREDENTIAL_KEYS if plain_name(name) not in own - {"credential"}}
-        apart = {fold(name) for name in (*OPTION_KEYS, *_STRUCTURE)}
+        apart = {fold(name) for name in (*OPTION_KEYS, *STRUCTURE)}
         keys = [
             (self._section, name) for name in self._section.names() if fold(name) not in credentials | apart
         ]
@@ -179,8 +180,8 @@ class ClientSection:
 
     def _unknown(self, section: Settings, name: str) -> Exception:
         mine = [name for name in (*self._shape.parameters, *self._shape.keywords) if name != "credential"]
-        known = [*mine, *CORE_KEYWORDS, *CREDENTIAL_KEYS, *OPTION_KEYS, *_STRUCTURE]
-        return unknown_key(section, name, known, listed=[*mine, *_STRUCTURE])
+        known = [*mine, *CORE_KEYWORDS, *CREDENTIAL_KEYS, *OPTION_KEYS, *STRUCTURE]
+        return unknown_key(section, name, known, listed=[*mine, *STRUCTURE])
 
 
 def _names(shape: Shape) -> dict[str, str]:
