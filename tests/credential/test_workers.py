@@ -60,6 +60,8 @@ def test_gunicorns_workers_use_the_credential_that_their_master_loaded(
         port, number = listener.getsockname()[1], listener.fileno()
         command = ["gunicorn", "web:app", "--preload", f"--bind=fd://{number}", f"--workers={WORKERS}"]
         command += [f"--worker-class={kind}", "--threads=4", "--log-level=warning", "--no-control-socket"]
+        # A worker that is told to end while it begins does not hear it, and is killed after this time.
+        command += ["--graceful-timeout=3"]
 
         def get(scope: str) -> tuple[int, str]:
             with urlopen(f"http://127.0.0.1:{port}/?scope={scope}", timeout=30) as answer:
