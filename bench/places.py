@@ -110,7 +110,7 @@ def _azcert(*arguments: str, folder: Path, environment: dict[str, str] | None = 
 
 @contextmanager
 def _softhsm(folder: Path) -> Iterator[dict[str, str]]:
-    tokens = folder / "tokens"
+    tokens = folder / "softhsm"
     tokens.mkdir()
     configuration = folder / "softhsm2.conf"
     configuration.write_text(f"directories.tokendir = {tokens}\nlog.level = ERROR\n")
