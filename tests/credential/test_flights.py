@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from azcert import _threads
 from azcert.credential.events import Counters, Event, EventKind
 from azcert.errors import AuthenticationError
 from support.shells import BOTH, Face
@@ -224,9 +225,8 @@ def test_a_refresh_delays_nobody_however_long_it_takes(stand: Stand, run: Runner
 
 async def all_over() -> None:
     """Wait until what was given up has ended, so that its connection is closed with the credential."""
-    for thread in threading.enumerate():
-        if thread.name == "azcert-call":
-            await asyncio.to_thread(thread.join, 30)
+    while sum(thread.name == "azcert" for thread in threading.enumerate()) > len(_threads._idle):  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
     # asyncio lets go of a TLS connection only when the other end has said goodbye.
     await asyncio.sleep(0.3)
 

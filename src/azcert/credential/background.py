@@ -1,10 +1,12 @@
-"""A few daemon threads for refreshes ahead of time: started on demand, gone when there is nothing to do."""
+"""Refreshes ahead of time, a few at once, in threads that never hold up the program's end."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 from typing import TYPE_CHECKING
+
+from azcert._threads import begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +17,7 @@ _MOST_THREADS = 4
 
 
 class Background:
-    """Runs jobs that catch their own errors. A daemon thread never holds up the program's end."""
+    """Runs jobs that catch their own errors."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -30,7 +32,7 @@ class Background:
                 return True
             self._threads += 1
         try:
-            threading.Thread(target=self._work, name="azcert-refresh", daemon=True).start()
+            begin(self._work)
         except RuntimeError:
             with self._lock:
                 self._threads -= 1

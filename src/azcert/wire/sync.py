@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from azcert._in_time import in_time
+from azcert._threads import in_time
 from azcert.wire.message import Pause, Request
 
 if TYPE_CHECKING:

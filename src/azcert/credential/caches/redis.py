@@ -19,7 +19,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from azcert._in_time import in_time
+from azcert._threads import in_time
 from azcert.credential.breaker import Breaker
 from azcert.credential.rare_log import RareLog
 from azcert.credential.redis_url import parse

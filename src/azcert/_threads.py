@@ -1,6 +1,8 @@
-"""A limit for calls that have none of their own.
+"""Threads that stay, for calls that have no limit of their own and for what nobody waits for.
 
-A socket bounds each wait, not their sum, and the look-up of a name not at all.
+A thread that has used OpenSSL takes a lock of OpenSSL's when it ends, after `join` has returned. A child
+forked at that moment, as by a server that asks for a token and then forks its workers, would find that lock
+held for ever. So these do not end: up to 32 of them wait for the next call.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["in_time"]
+__all__ = ["begin", "in_time"]
 
 T = TypeVar("T")
 
@@ -26,15 +28,17 @@ _idle: list[_Worker] = []
 def in_time(call: Callable[[], T], seconds: float | None) -> T:
     """Return what *call* returns or raise what it raises, unless that takes longer.
 
-    It is called in another thread. One that is left behind, by a server that sends a byte now and then, is
-    free again when the server ends, or goes with the program.
+    A socket bounds each wait, not their sum, and the look-up of a name not at all. So the call is made in
+    another thread. One that is left behind, by a server that sends a byte now and then, is free again when
+    the server ends, or goes with the program.
 
     :param seconds: None for no limit, and no thread.
     :raises TimeoutError: it took longer.
     """
     if seconds is None:
         return call()
-    job = _Job(call)
+    # What the caller has set, the span it is in for one, holds there too.
+    job = _Job(call, contextvars.copy_context())
     try:
         _hand(job)
     except RuntimeError:
@@ -54,13 +58,22 @@ def in_time(call: Callable[[], T], seconds: float | None) -> T:
         del error
 
 
+def begin(call: Callable[[], None]) -> None:
+    """Make a call in another thread and let it go; it must catch its own errors.
+
+    :raises RuntimeError: a program that is ending starts no threads.
+    """
+    job = _Job(call, contextvars.Context())
+    job.waited_for = False
+    _hand(job)
+
+
 class _Job:
     """One call and its outcome."""
 
-    def __init__(self, call: Callable[[], Any]) -> None:
+    def __init__(self, call: Callable[[], Any], context: contextvars.Context) -> None:
         self._call = call
-        # What the caller has set, the span it is in for one, holds there too.
-        self._context = contextvars.copy_context()
+        self._context = context
         self.done = threading.Lock()
         self.done.acquire()
         self.waited_for = True
@@ -76,15 +89,10 @@ class _Job:
 
 
 class _Worker(threading.Thread):
-    """Makes one call after another, and stays when there is none.
-
-    A thread that has used OpenSSL takes a lock of OpenSSL's when it ends, after `join` has returned. A child
-    forked at that moment, as by a server that asks for a token and then forks its workers, would find that
-    lock held for ever.
-    """
+    """Makes one call after another, and stays when there is none."""
 
     def __init__(self) -> None:
-        super().__init__(name="azcert-call", daemon=True)
+        super().__init__(name="azcert", daemon=True)
         self.jobs: SimpleQueue[_Job] = SimpleQueue()
 
     def run(self) -> None:

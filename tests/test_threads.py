@@ -1,4 +1,4 @@
-"""A limit for calls that have none: who is called where, and what is left behind."""
+"""Threads that stay: who is called where, and what is left behind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from azcert._in_time import in_time
+from azcert._threads import begin, in_time
 
 
 def test_a_call_without_a_limit_is_made_where_it_stands() -> None:
@@ -96,3 +96,18 @@ def test_a_forked_child_has_threads_of_its_own() -> None:
     os.close(writer)
     with os.fdopen(reader) as stream:
         assert stream.read() == str(child)
+
+
+def test_what_nobody_waits_for_is_done_in_a_thread_that_stays_and_in_no_caller_s_context() -> None:
+    span = contextvars.ContextVar("span", default="none")
+    span.set("mine")
+    seen: list[str] = []
+    done = threading.Event()
+
+    def job() -> None:
+        seen.append(span.get())
+        done.set()
+
+    begin(job)
+    assert done.wait(10)
+    assert seen == ["none"]
