@@ -259,7 +259,7 @@ def test_the_largest_allowed_values_are_taken(emulated: Emulated) -> None:
 
 
 def test_a_body_that_is_no_json_is_refused(emulated: Emulated) -> None:
-    for content in (b"{", b'"text"', b"\xff", b"[" * 100_000):
+    for content in (b"{", b'"text"', b"\xff", b"[" * 100_000, b'{"value": "\ud800"}'):
         answer = emulated.vault("PUT", "/secrets/n", content=content)
         assert code(answer) == (400, "BadParameter", None)
 

@@ -51,6 +51,9 @@ class Call:
             raise VaultRefusal(faults.NO_BODY)
         try:
             value = json.loads(self.body)
+            if b"\\u" in self.body:
+                # Half a surrogate pair is no text (RFC 8259, 8.2): it could not be sent back.
+                json.dumps(value, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             raise VaultRefusal(faults.BODY) from None
         if not isinstance(value, dict):
