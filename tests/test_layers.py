@@ -9,7 +9,17 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "azcert"
 
-FLOOR = {"errors", "_azure_errors", "_redact", "_files", "_locks", "_threads", "_values", "__version__"}
+FLOOR = {
+    "errors",
+    "_azure_errors",
+    "_redact",
+    "_files",
+    "_late",
+    "_locks",
+    "_threads",
+    "_values",
+    "__version__",
+}
 
 # Room -> rooms it may import; the floor is always allowed. A room imports nothing that stands below it here.
 ROOMS: dict[str, set[str]] = {

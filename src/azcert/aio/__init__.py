@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from azcert._late import late
+
 if TYPE_CHECKING:
     from azcert.config.async_ import AzureClients
     from azcert.credential.async_ import CertificateCredential
@@ -22,13 +24,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'azcert.aio' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+    return late(name, _HOMES, globals())
 
 
 def __dir__() -> list[str]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from azcert._late import late
+
 if TYPE_CHECKING:
     from azcert.registration.model import Application, Created, KeyCredential, PasswordCredential
     from azcert.registration.proof import proof_of_possession
@@ -36,11 +38,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'azcert.registration' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_HOMES[name]), name)
+    return late(name, _HOMES, globals())
 
 
 def __dir__() -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from azcert._late import late
 from azcert.sources.uris.grammar import (
     PASSWORD_KEYS,
     SourceUri,
@@ -106,9 +107,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import a kind of source on first use (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return late(name, _HOMES, globals())
 
 
 def parse_source(source: str | os.PathLike[str]) -> SourceUri:
