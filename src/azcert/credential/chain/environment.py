@@ -79,7 +79,7 @@ _DEFAULT_KEYWORDS = (
 
 @dataclass(frozen=True)
 class EnvironmentCertificate:
-    """The application and the certificate that the environment names.
+    """The application and the certificate that the environment names, as `CertificateCredential`'s keywords.
 
     :param certificate: any source of azcert: a path, ``store:...``, ``pkcs11:...``
     """

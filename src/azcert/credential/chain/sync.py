@@ -258,11 +258,4 @@ class _Late:
 def _certificate_credential(certificate: EnvironmentCertificate, options: Mapping[str, Any]) -> Any:
     from azcert.credential.sync import CertificateCredential  # only where there is one
 
-    return CertificateCredential(
-        certificate.tenant_id,
-        certificate.client_id,
-        certificate=certificate.certificate,
-        password=certificate.password,
-        send_certificate_chain=certificate.send_certificate_chain,
-        **options,
-    )
+    return CertificateCredential(**vars(certificate), **options)
